@@ -1,0 +1,6 @@
+"""Lets `python -m collab` do what `collab` does."""
+
+from collab.cli import main
+
+if __name__ == "__main__":
+    main()

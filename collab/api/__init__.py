@@ -1,0 +1,1 @@
+"""REST: parse, one call, shape the answer."""

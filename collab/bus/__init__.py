@@ -1,0 +1,1 @@
+"""Frames between nodes: a hint for speed, never the truth."""

@@ -1,0 +1,57 @@
+"""Every bound in one place, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that hold for hostile and honest callers alike. Bytes, counts, seconds; units are last in the name."""
+
+    # --- bytes of a client
+    frame_bytes_max: int = 1 * MIB  # one message in; far above any keystroke or paste that an editor makes
+    sync_frame_bytes_max: int = 50 * MIB  # a returning client's step 2, or pycrdt's echo of it, may be a whole document
+    document_bytes_max: int = 50 * MIB  # beyond it browsers stop being usable
+    nesting_max: int = 32  # ContentAny depth; 28,000 levels kill an interpreter, honest editors stay below 10
+    clock_max: int = 2**31 - 1  # yrs wraps above it
+    client_id_max: int = 2**53 - 1  # what a JavaScript number holds
+    state_vector_bytes_max: int = 1 * MIB
+
+    # --- what is held for a document
+    pending_structs_max: int = 1_000  # updates ahead of their dependencies
+    pending_bytes_max: int = 1 * MIB
+
+    # --- one socket
+    frames_per_s: float = 200.0
+    frames_burst: int = 400
+    fragments_max: int = 64
+    new_clients_per_session: int = 4  # CRDT client ids a session may introduce at once; then one a minute
+    new_clients_per_s: float = 1 / 60
+    awareness_bytes_max: int = 4 * KIB  # per client id
+    awareness_per_s: float = 20.0
+    awareness_burst: int = 60
+    awareness_clients_max: int = 64  # ids one session may speak for (sibling tabs)
+    outbox_bytes_max: int = 1 * MIB
+    stuck_s: float = 30.0  # a slow reader that has not drained in this time is told to come back
+    handshake_s: float = 5.0
+    preload_bytes_max: int = 64 * KIB  # what a socket may send before its room is loaded
+
+    # --- REST
+    body_bytes_max: int = 50 * MIB
+    json_bytes_max: int = 8 * MIB
+    document_id_chars_max: int = 200
+    title_chars_max: int = 500
+    metadata_bytes_max: int = 16 * KIB
+    page_size_max: int = 500
+    wait_s_max: float = 60.0
+
+    # --- a node
+    sessions_per_document_max: int = 5_000
+    sessions_max: int = 50_000
+
+
+DEFAULT = Limits()

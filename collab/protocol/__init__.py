@@ -1,0 +1,1 @@
+"""Bytes on the wire: variable-length integers and messages of the plain Yjs dialect."""

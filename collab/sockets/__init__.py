@@ -1,0 +1,1 @@
+"""WebSocket shells around one session core."""

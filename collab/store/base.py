@@ -1,0 +1,209 @@
+"""Ports of the durable side and the records that pass through them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from collab.types import DocumentId
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted update as its author sent it: the raw V1 bytes and who sent them."""
+
+    author: str
+    session: str
+    update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one room gathered for one commit: becomes one log row holding every entry.
+
+    `lineage` is the one the room was opened with. A document that does not exist is created with it in the same
+    transaction. `batch` is unique per append (16 bytes): if a commit's outcome is unknown, the retry finds it.
+    """
+
+    document: DocumentId
+    lineage: str
+    batch: bytes
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What the commit gave: entries have the sequence numbers first_seq..last_seq, in order.
+
+    `error` is set when this append alone was refused (deleted, purged or re-created meanwhile); nothing of it is
+    stored then, and the rest of the batch is not affected.
+    """
+
+    document: DocumentId
+    lineage: str
+    first_seq: int
+    last_seq: int
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One row of the log: the entries first_seq..last_seq of a document, committed together."""
+
+    first_seq: int
+    last_seq: int
+    created_at: datetime
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The folded state of a log up to and including `seq`; `index` is the codec's side table for it (crdt/index.py)."""
+
+    seq: int
+    state: bytes
+    index: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that is needed to open a room: the newest good checkpoint and the rows after it.
+
+    `quarantine` says why the stored bytes cannot be trusted past what is given here (the document is then read-only),
+    or is None. `retired_authors` are CRDT client ids of purged lineages under this id, never to be merged again.
+    """
+
+    lineage: str
+    seq: int
+    checkpoint: Checkpoint | None
+    rows: Sequence[LogRow]
+    quarantine: str | None = None
+    retired_authors: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a document's log stands."""
+
+    lineage: str
+    seq: int
+    deleted: bool = False
+
+
+class UpdateLog(Protocol):
+    """Durable updates per document.
+
+    An append that returned survives SIGKILL and power loss. Sequence numbers are dense per document, in commit order.
+    Every method raises StorageUnavailable when the database cannot answer; no method retries by itself.
+    """
+
+    async def load(self, document: DocumentId) -> Stored | None:
+        """Reads checkpoint and tail, checksums verified; None if the document was never created; Gone if deleted."""
+
+    async def append(self, batch: Sequence[Append]) -> Sequence[Appended]:
+        """Commits all appends in one transaction (one log row per document) and answers in the same order."""
+
+    async def read(self, document: DocumentId, after_seq: int, limit: int) -> Sequence[LogRow]:
+        """Rows whose last_seq > after_seq, oldest first, at most `limit` rows."""
+
+    async def heads(self, documents: Sequence[DocumentId]) -> Mapping[DocumentId, Head]:
+        """The head of each document that exists, by one indexed read."""
+
+    async def put_checkpoint(self, document: DocumentId, lineage: str, checkpoint: Checkpoint) -> None:
+        """Stores a verified checkpoint; older ones but the last good one are removed. Log rows stay."""
+
+    async def ping(self) -> None:
+        """Proves that the database takes a write and a read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The catalog's view of a document. `bytes_stored` counts log payloads and the checkpoint."""
+
+    id: DocumentId
+    lineage: str
+    title: str | None
+    metadata: Mapping[str, object]
+    seq: int
+    bytes_stored: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+    quarantine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a cursor listing; `cursor` fetches the next one, None at the end."""
+
+    items: Sequence[T]
+    cursor: str | None = None
+
+
+class Catalog(Protocol):
+    """Documents as things with a name: cold path."""
+
+    async def create(self, document: DocumentId, title: str | None, metadata: Mapping[str, object]) -> Document:
+        """Creates an empty document (seq 0). Raises Conflict if it exists, Gone if it is soft-deleted."""
+
+    async def get(self, document: DocumentId, deleted: bool = False) -> Document:
+        """Raises NotFound, or Gone if soft-deleted and `deleted` is False."""
+
+    async def list(
+        self,
+        limit: int,
+        cursor: str | None = None,
+        prefix: str = "",
+        metadata: Mapping[str, str] | None = None,
+        deleted: bool = False,
+    ) -> Page[Document]:
+        """Pages by id, stable under writes. `metadata` filters on equality of top-level string values."""
+
+    async def patch(self, document: DocumentId, changes: Mapping[str, object]) -> Document:
+        """Sets title and metadata (already merged by the caller)."""
+
+    async def set_deleted(self, document: DocumentId, deleted: bool) -> Document:
+        """Soft-deletes or brings back."""
+
+    async def purge(self, document: DocumentId, authors: frozenset[int]) -> None:
+        """Erases log, checkpoints, snapshots and the row's content, retires the lineage and keeps only `authors`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A named, immutable state that a user keeps. `state` is empty in listings."""
+
+    id: str
+    document: DocumentId
+    seq: int
+    label: str | None
+    metadata: Mapping[str, object]
+    created_by: str
+    created_at: datetime
+    size_bytes: int
+    state: bytes = field(default=b"", repr=False)
+
+
+class Snapshots(Protocol):
+    """Snapshots of documents: cold path."""
+
+    async def create(
+        self, document: DocumentId, seq: int, state: bytes, label: str | None, metadata: Mapping[str, object], by: str
+    ) -> Snapshot:
+        """Stores an immutable state. Raises NotFound if the document does not exist."""
+
+    async def get(self, document: DocumentId, snapshot: str) -> Snapshot:
+        """With its state, checksum verified. Raises NotFound."""
+
+    async def list(self, document: DocumentId, limit: int, cursor: str | None = None) -> Page[Snapshot]:
+        """Newest first, without states."""
+
+    async def patch(self, document: DocumentId, snapshot: str, changes: Mapping[str, object]) -> Snapshot:
+        """Sets label and metadata."""
+
+    async def delete(self, document: DocumentId, snapshot: str) -> None:
+        """Raises NotFound."""
