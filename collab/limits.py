@@ -19,6 +19,7 @@ class Limits:
     nesting_max: int = 32  # ContentAny depth; 28,000 levels kill an interpreter, honest editors stay below 10
     clock_max: int = 2**31 - 1  # yrs wraps above it
     client_id_max: int = 2**53 - 1  # what a JavaScript number holds
+    deleted_run_max: int = 2**24  # clocks of one GC or deletion, which 12 bytes could make 2^31 for a victim
     state_vector_bytes_max: int = 1 * MIB
 
     # --- what is held for a document

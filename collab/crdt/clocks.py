@@ -1,0 +1,94 @@
+"""What a room knows of its document: the next clock of each client, and what is deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collab.crdt.checked import Checked
+from collab.crdt.ids import IdRanges
+from collab.protocol.varint import write_varuint
+
+if TYPE_CHECKING:
+    from collab.crdt.index import StateIndex
+
+
+class Clocks:
+    """Bookkeeping that never looks at content.
+
+    An update is *ready* when nothing it builds on is missing; a room stores and shows only those. Once it is stored
+    and shown, `advance` says so.
+    """
+
+    __slots__ = ("deleted", "next")
+
+    def __init__(self, next: dict[int, int] | None = None, deleted: IdRanges | None = None) -> None:
+        self.next: dict[int, int] = {} if next is None else next
+        """Client id to the first clock not known; clocks below are all known."""
+        self.deleted = IdRanges() if deleted is None else deleted
+
+    @classmethod
+    def from_index(cls, index: StateIndex) -> Clocks:
+        """What a stored state holds; its structs are not parsed."""
+        return cls(index.clocks(), index.deleted())
+
+    def copy(self) -> Clocks:
+        return Clocks(self.next.copy(), self.deleted.copy())
+
+    def adds_nothing(self, update: Checked) -> bool:
+        """Whether all its structs and all its deletions are known: it can be dropped."""
+        known = self.next.get
+        for client, _, end in update.runs:
+            if end > known(client, 0):
+                return False
+        return not update.deletes or self.deleted.covers(update.deletes)
+
+    def is_ready(self, update: Checked) -> bool:
+        """Whether its structs follow on what is known and it refers to, and deletes, only known clocks."""
+        if len(update.runs) == 1 and not update.needs and not update.deletes:
+            client, start, _ = update.runs[0]
+            return start <= self.next.get(client, 0)
+        return self._first_missing(update) is None
+
+    def missing(self, update: Checked) -> tuple[int, int]:
+        """The first (client, exclusive clock) that an update waits for; ValueError if it is ready."""
+        missing = self._first_missing(update)
+        if missing is None:
+            raise ValueError("the update is ready")
+        return missing
+
+    def _first_missing(self, update: Checked) -> tuple[int, int] | None:
+        after: dict[int, int] = {}
+        known = self.next.get
+        for client, start, end in update.runs:
+            clock = after.get(client, known(client, 0))
+            if start > clock:
+                return client, start
+            after[client] = max(clock, end)
+        for client, clock in update.needs.items():
+            if clock > after.get(client, known(client, 0)):
+                return client, clock
+        for client, _, end in update.deletes:
+            if end > after.get(client, known(client, 0)):
+                return client, end
+        return None
+
+    def advance(self, update: Checked) -> None:
+        """Notes that a ready update is now part of the document."""
+        next_clock = self.next
+        for client, _, end in update.runs:
+            if end > next_clock.get(client, 0):
+                next_clock[client] = end
+        if update.deletes:
+            self.deleted.update(update.deletes)
+
+    def new_clients(self, update: Checked) -> list[int]:
+        """Clients that have not written in this document yet."""
+        return [client for client in dict.fromkeys(run[0] for run in update.runs) if client not in self.next]
+
+    def encode_state_vector(self) -> bytes:
+        """Count, then client and next clock, clients descending as yjs writes them."""
+        out = bytearray(write_varuint(len(self.next)))
+        for client in sorted(self.next, reverse=True):
+            out += write_varuint(client)
+            out += write_varuint(self.next[client])
+        return bytes(out)

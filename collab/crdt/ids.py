@@ -1,0 +1,187 @@
+"""Sets of clock ranges per client, kept sorted and disjoint; a V1 delete set is one.
+
+Format of a delete set (yjs `DeleteSet.js`, `writeDeleteSet`): count of clients, then for each the client id, a count
+of ranges and (clock, length) pairs, all variable-length integers. Every encoder we know writes a client once and its
+ranges ascending and disjoint; overlapping ranges would make a reader walk the same structs again and again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
+from collab.crdt.varints import read_varuint
+from collab.errors import BadUpdate
+from collab.limits import DEFAULT, Limits
+from collab.protocol.varint import write_varuint
+
+Range = tuple[int, int, int]
+"""(client, first clock, end clock), the end exclusive."""
+
+
+class IdRanges:
+    """Which clocks of which clients are in the set.
+
+    Per client one flat ascending list `[start, end, start, end, ...]` with exclusive ends and no touching ranges,
+    so a clock is inside when an odd number of bounds is at or below it.
+    """
+
+    __slots__ = ("bounds",)
+
+    def __init__(self, bounds: dict[int, list[int]] | None = None) -> None:
+        self.bounds: dict[int, list[int]] = {} if bounds is None else bounds
+
+    @classmethod
+    def of(cls, ranges: Iterable[Range]) -> IdRanges:
+        """The union of ranges in any order."""
+        made = cls()
+        made.update(ranges)
+        return made
+
+    def __bool__(self) -> bool:
+        return bool(self.bounds)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IdRanges) and self.bounds == other.bounds
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> Iterator[Range]:
+        """Ranges ascending within each client, in the order in which clients were first added."""
+        for client, bounds in self.bounds.items():
+            for at in range(0, len(bounds), 2):
+                yield client, bounds[at], bounds[at + 1]
+
+    def copy(self) -> IdRanges:
+        return IdRanges({client: bounds.copy() for client, bounds in self.bounds.items()})
+
+    def ranges_of(self, client: int) -> list[int]:
+        """The flat bounds of one client; do not change the list."""
+        return self.bounds.get(client, [])
+
+    def add(self, client: int, start: int, end: int) -> None:
+        """Adds start <= clock < end; costs a shift of what lies above, so use `update` for many."""
+        bounds = self.bounds.get(client)
+        if bounds is None:
+            self.bounds[client] = [start, end]
+        elif start > bounds[-1]:
+            bounds += (start, end)
+        elif start == bounds[-1]:
+            bounds[-1] = end
+        else:
+            low, high = bisect_left(bounds, start), bisect_right(bounds, end)
+            bounds[low:high] = ([] if low & 1 else [start]) + ([] if high & 1 else [end])
+
+    def update(self, ranges: Iterable[Range]) -> None:
+        """Adds many; linear in what is there and what is added, however they interleave."""
+        groups: dict[int, list[tuple[int, int]]] = {}
+        for client, start, end in ranges:
+            groups.setdefault(client, []).append((start, end))
+        for client, added in groups.items():
+            if len(added) <= 8:
+                for start, end in added:
+                    self.add(client, start, end)
+            else:
+                old = self.bounds.get(client, [])
+                self.bounds[client] = _union(sorted([*added, *zip(old[::2], old[1::2], strict=True)]))
+
+    def contains(self, client: int, start: int, end: int) -> bool:
+        """Whether the whole range is in the set."""
+        bounds = self.bounds.get(client)
+        if bounds is None:
+            return False
+        at = bisect_right(bounds, start)
+        return bool(at & 1) and end <= bounds[at]
+
+    def covers(self, ranges: Iterable[Range]) -> bool:
+        """Whether every one of the ranges is wholly in the set."""
+        return all(self.contains(*each) for each in ranges)
+
+    def missing(self, ranges: Iterable[Range]) -> list[Range]:
+        """The parts of the ranges that are not in the set, in the order given."""
+        out: list[Range] = []
+        for client, start, end in ranges:
+            bounds = self.bounds.get(client, [])
+            at = bisect_right(bounds, start)
+            if at & 1:
+                start = bounds[at]
+                at += 1
+            while start < end:
+                stop = min(end, bounds[at]) if at < len(bounds) else end
+                out.append((client, start, stop))
+                start = bounds[at + 1] if at < len(bounds) else end
+                at += 2
+        return out
+
+    def encode(self) -> bytes:
+        """A V1 delete set, clients descending as yjs writes them."""
+        out = bytearray(write_varuint(len(self.bounds)))
+        for client in sorted(self.bounds, reverse=True):
+            bounds = self.bounds[client]
+            out += write_varuint(client)
+            out += write_varuint(len(bounds) // 2)
+            for at in range(0, len(bounds), 2):
+                start = bounds[at]
+                out += write_varuint(start)
+                out += write_varuint(bounds[at + 1] - start)
+        return bytes(out)
+
+    @classmethod
+    def decode(cls, data: bytes, offset: int = 0, limits: Limits = DEFAULT) -> IdRanges:
+        """Reads a V1 delete set that ends where data ends. Raises BadUpdate."""
+        ranges, end = read_delete_set(data, offset, limits)
+        if end != len(data):
+            raise BadUpdate("bytes follow the delete set", end)
+        bounds: dict[int, list[int]] = {}
+        for client, start, stop in ranges:
+            row = bounds.setdefault(client, [])
+            if row and row[-1] == start:
+                row[-1] = stop
+            else:
+                row += (start, stop)
+        return cls(bounds)
+
+
+def read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Range], int]:
+    """Returns (ranges, next offset); raises BadUpdate unless each client is listed once with ascending ranges."""
+    try:
+        return _read_delete_set(data, offset, limits)
+    except IndexError:
+        raise BadUpdate("the delete set ends early", len(data)) from None
+
+
+def _read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Range], int]:
+    out: list[Range] = []
+    clients, offset = read_varuint(data, offset)
+    if clients > len(data) - offset:
+        raise BadUpdate(f"{clients} clients announced in the delete set", offset)
+    seen: set[int] = set()
+    for _ in range(clients):
+        client, offset = read_varuint(data, offset)
+        if client > limits.client_id_max or client in seen:
+            raise BadUpdate("a client id is too large, or listed twice in the delete set", offset)
+        seen.add(client)
+        count, offset = read_varuint(data, offset)
+        if count > len(data) - offset:
+            raise BadUpdate(f"{count} deleted ranges announced", offset)
+        floor = 0
+        for _ in range(count):
+            start, offset = read_varuint(data, offset)
+            length, offset = read_varuint(data, offset)
+            end = start + length
+            if start < floor or end > limits.clock_max or not 0 < length <= limits.deleted_run_max:
+                raise BadUpdate("a deleted range is empty, too long, out of order or overlaps another", offset)
+            out.append((client, start, end))
+            floor = end
+    return out, offset
+
+
+def _union(spans: list[tuple[int, int]]) -> list[int]:
+    """Flat bounds of ascending spans that may overlap or touch."""
+    out = [*spans[0]]
+    for start, end in spans:
+        if start > out[-1]:
+            out += (start, end)
+        elif end > out[-1]:
+            out[-1] = end
+    return out
