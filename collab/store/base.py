@@ -8,17 +8,9 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from collab.types import DocumentId
+from collab.types import Entry as Entry
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One accepted update as its author sent it: the raw V1 bytes and who sent them."""
-
-    author: str
-    session: str
-    update: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +67,8 @@ class Stored:
 
     `quarantine` says why the stored bytes cannot be trusted past what is given here (the document is then read-only),
     or is None. `retired_authors` are CRDT client ids of purged lineages under this id, never to be merged again.
+    `created` is False for an id that was purged and not made again: nothing is stored under it, and `lineage` is a
+    fresh one, with which the first append makes it.
     """
 
     lineage: str
@@ -83,6 +77,7 @@ class Stored:
     rows: Sequence[LogRow]
     quarantine: str | None = None
     retired_authors: frozenset[int] = frozenset()
+    created: bool = True
 
 
 @dataclass(frozen=True, slots=True)

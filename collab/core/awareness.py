@@ -1,0 +1,156 @@
+"""Presence: who is here and where, per client id; never stored.
+
+Body: varUint count, then per entry varUint client id, varUint clock, varString JSON; `null` means gone
+(y-protocols `awareness.js`). An entry is news if its clock is above the known one, or equal to it and a removal of a
+state that is held. Clocks are remembered after a removal, so that a late echo cannot bring a ghost back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NoReturn
+
+import orjson
+
+from collab.errors import BadFrame, TooLarge
+from collab.limits import Limits
+from collab.protocol.varint import read_varbytes, read_varuint, write_varbytes, write_varuint
+
+if TYPE_CHECKING:
+    from collab.core.session import Session
+
+GONE = b"null"
+REMEMBERED_MAX = 10_000  # clocks of people who left; the oldest are forgotten first
+
+Entry = tuple[int, int, bytes]
+"""(client id, clock, JSON bytes)."""
+
+
+def decode_entries(body: bytes, limits: Limits) -> list[Entry]:
+    """Raises BadFrame or TooLarge; JSON is checked but kept as the bytes that came."""
+    count, offset = read_varuint(body, 0)
+    if count > limits.awareness_clients_max:
+        raise TooLarge(f"presence for {count} clients in one message, {limits.awareness_clients_max} are allowed")
+    entries = []
+    for _ in range(count):
+        client, offset = read_varuint(body, offset)
+        clock, offset = read_varuint(body, offset)
+        state, offset = read_varbytes(body, offset)
+        if len(state) > limits.awareness_bytes_max:
+            raise TooLarge(f"presence of {len(state)} bytes, {limits.awareness_bytes_max} are allowed")
+        _check_state(state)
+        entries.append((client, clock, state))
+    if offset != len(body):
+        raise BadFrame("bytes after the presence entries")
+    return entries
+
+
+def encode_entries(entries: Iterable[Entry]) -> bytes:
+    """The inverse of decode_entries."""
+    parts = [b""]
+    for client, clock, state in entries:
+        parts += (write_varuint(client), write_varuint(clock), write_varbytes(state))
+    parts[0] = write_varuint((len(parts) - 1) // 3)
+    return b"".join(parts)
+
+
+def _check_state(state: bytes) -> None:
+    """An object or null. Strict, because every JavaScript client parses it and throws if it cannot."""
+    if state == GONE:
+        return
+    try:
+        value = orjson.loads(state)
+    except orjson.JSONDecodeError:
+        value = _loads_strict(state)  # JavaScript legally escapes lone surrogates, which orjson refuses
+    if not isinstance(value, dict):
+        raise BadFrame("a presence state must be a JSON object or null")
+
+
+def _loads_strict(state: bytes) -> object:
+    try:
+        return json.loads(state.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise BadFrame("a presence state is not valid JSON") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+class Awareness:
+    """The presence table of one room: known clocks, live states, and which session speaks for which client id."""
+
+    def __init__(self) -> None:
+        self._clocks: dict[int, int] = {}
+        self._states: dict[int, bytes] = {}
+        self._owners: dict[int, Session] = {}
+        self._changed: dict[int, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    @property
+    def dirty(self) -> bool:
+        """True if drain has something to tell."""
+        return bool(self._changed)
+
+    def receive(self, session: Session | None, entries: Iterable[Entry]) -> list[Entry]:
+        """Takes what is news; returns the nudges for this session (`session` None: another node's people).
+
+        A nudge (id, known clock, null) answers a state that was refused as stale while none is held: the client then
+        announces itself again with a higher clock at once, instead of staying invisible until its 15 s renewal.
+        """
+        nudges = []
+        for client, clock, state in entries:
+            owner = self._owners.get(client)
+            if owner is not None and owner is not session:
+                continue  # an echo, or a claim for somebody who is here on another socket
+            known = self._clocks.get(client, 0)
+            held = client in self._states
+            if clock > known or (clock == known and held and state == GONE):
+                self._set(session, client, clock, state)
+            elif not held and state != GONE:
+                nudges.append((client, known, GONE))
+        return nudges
+
+    def _set(self, session: Session | None, client: int, clock: int, state: bytes) -> None:
+        self._clocks[client] = clock
+        self._changed[client] = None
+        if state == GONE:
+            self._states.pop(client, None)
+            self._owners.pop(client, None)
+            return
+        self._states[client] = state
+        if session is not None:
+            self._owners[client] = session
+
+    def leave(self, session: Session) -> None:
+        """Everyone this session spoke for is gone."""
+        for client in [client for client, owner in self._owners.items() if owner is session]:
+            self._set(session, client, self._clocks[client], GONE)
+
+    def drain(self) -> bytes | None:
+        """The body that tells what changed since the last drain, or None; the newest state per client only."""
+        if not self._changed:
+            return None
+        changed, self._changed = self._changed, {}
+        body = encode_entries((c, self._clocks[c], self._states.get(c, GONE)) for c in changed)
+        self._forget()
+        return body
+
+    def _forget(self) -> None:
+        excess = len(self._clocks) - len(self._states) - REMEMBERED_MAX
+        if excess > 0:
+            for client in [c for c in self._clocks if c not in self._states][:excess]:
+                del self._clocks[client]
+
+    def present(self) -> bytes | None:
+        """The body with everyone here, for a joiner; None if nobody is."""
+        if not self._states:
+            return None
+        return encode_entries((c, self._clocks[c], s) for c, s in self._states.items())
+
+    def people(self) -> list[Entry]:
+        """Everyone here, for REST."""
+        return [(c, self._clocks[c], s) for c, s in self._states.items()]

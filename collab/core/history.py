@@ -1,0 +1,128 @@
+"""A room's document as bytes: a base, the updates since, and the answers made of them."""
+
+from __future__ import annotations
+
+from collab.crdt.clocks import Clocks
+from collab.crdt.diff import diff
+from collab.crdt.gate import check
+from collab.crdt.index import StateIndex
+from collab.crdt.merge import merge_tick
+from collab.protocol.frames import frame
+from collab.protocol.messages import EMPTY_UPDATE, encode_step2, encode_update
+
+CHUNK_BYTES = 16 * 1024  # a chunk this large is sealed: merging it again for each join would cost more than its frame
+
+
+class Tail:
+    """One tick's update and, once it is committed, its sequence number."""
+
+    __slots__ = ("seq", "update")
+
+    def __init__(self, update: bytes) -> None:
+        self.update = update
+        self.seq: int | None = None
+
+
+class History:
+    """Base (a checkpoint's state), tail (what came since), clocks and deletions. Never a CRDT document."""
+
+    def __init__(self, base: bytes | None, index: StateIndex | None, base_seq: int) -> None:
+        self.base = base
+        self.index = index
+        self.base_seq = base_seq
+        self.clocks = Clocks.of_state(base, index) if base is not None and index is not None else Clocks()
+        self.tail: list[Tail] = []
+        self.tail_bytes = 0
+        self._base_update: bytes | None = None
+        self._chunks: list[tuple[bytes, bytes]] = []  # (merged update, its frame), the last one still open
+        self._chunked = 0  # how many of the tail are in chunks
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes held for the document."""
+        return (len(self.base) if self.base else 0) + self.tail_bytes
+
+    def add(self, update: bytes) -> Tail:
+        """Appends what a tick showed (its clocks are already in `clocks`)."""
+        item = Tail(update)
+        self.tail.append(item)
+        self.tail_bytes += len(update)
+        return item
+
+    def load(self, update: bytes, seq: int) -> None:
+        """Appends a committed update of the log while opening."""
+        checked = check(update)
+        if not self.clocks.adds_nothing(checked):
+            self.clocks.advance(checked)
+            self.add(update).seq = seq
+
+    def parts(self) -> list[bytes]:
+        """Everything, as updates to be applied in order: what the engine is fed."""
+        base = [self.base] if self.base else []
+        return [*base, *(item.update for item in self.tail)]
+
+    def foldable(self, seq: int) -> list[bytes]:
+        """The tail's updates up to and including `seq`."""
+        return [item.update for item in self.tail if item.seq is not None and item.seq <= seq]
+
+    def rebase(self, base: bytes, index: StateIndex, seq: int) -> None:
+        """Puts a folded state in the place of the base and of everything it holds."""
+        self.base, self.index, self.base_seq = base, index, seq
+        self.tail = [item for item in self.tail if item.seq is None or item.seq > seq]
+        self.tail_bytes = sum(len(item.update) for item in self.tail)
+        self._base_update, self._chunks, self._chunked = None, [], 0
+
+    def answer_all(self) -> bytes:
+        """The frames for an empty state vector, shared until the document changes.
+
+        The step 2, which makes the client `synced`, comes last, so that nobody is told "synced" on half a document.
+        """
+        tail = self._tail_frames()
+        if self.base is None:
+            return self._with_step2(tail)
+        if not tail:
+            return frame(encode_step2(self.base))
+        if self._base_update is None:
+            self._base_update = frame(encode_update(self.base))
+        return self._with_step2([self._base_update, *tail])
+
+    def answer(self, vector: dict[int, int]) -> bytes:
+        """The frames for a client that has seen something: what it lacks of the base, then the tail."""
+        if not vector:
+            return self.answer_all()
+        tail = self._tail_frames()
+        if self.base is not None:
+            lacking = diff(self.base, self.index, vector)
+            if lacking != EMPTY_UPDATE:
+                tail = [frame(encode_update(lacking)), *tail]
+        return self._with_step2(tail)
+
+    @staticmethod
+    def _with_step2(frames: list[bytes]) -> bytes:
+        return b"".join([*frames, frame(encode_step2(EMPTY_UPDATE))])
+
+    def _tail_frames(self) -> list[bytes]:
+        """The tail as few frames: merged in chunks, of which only the open one is ever merged again."""
+        pending = [item.update for item in self.tail[self._chunked :]]
+        if pending:
+            if self._chunks and len(self._chunks[-1][0]) < CHUNK_BYTES:
+                pending.insert(0, self._chunks.pop()[0])
+            self._chunks += self._chunk(pending)
+            self._chunked = len(self.tail)
+        return [wire for _, wire in self._chunks]
+
+    @staticmethod
+    def _chunk(updates: list[bytes]) -> list[tuple[bytes, bytes]]:
+        groups: list[list[bytes]] = [[]]
+        size = 0
+        for update in updates:
+            if size > CHUNK_BYTES:
+                groups.append([])
+                size = 0
+            groups[-1].append(update)
+            size += len(update)
+        chunks: list[tuple[bytes, bytes]] = []
+        for group in groups:
+            merged = group[0] if len(group) == 1 else merge_tick([check(update) for update in group])
+            chunks += [(u, frame(encode_update(u))) for u in ([merged] if merged is not None else group)]
+        return chunks

@@ -1,0 +1,47 @@
+"""What is entered, what is durable, and who waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Ledger:
+    """Counts a room's accepted updates 1, 2, 3… and learns from commits which of them are on disk.
+
+    `seq` is the document's sequence number at the newest commit known here. Commits arrive in the order of entry.
+    """
+
+    __slots__ = ("_waiting", "durable", "entered", "seq")
+
+    def __init__(self, seq: int) -> None:
+        self.entered = 0
+        self.durable = 0
+        self.seq = seq
+        self._waiting: list[tuple[int, Callable[[int], None]]] = []
+
+    def enter(self) -> int:
+        """Counts one more accepted update; returns its number."""
+        self.entered += 1
+        return self.entered
+
+    def is_durable(self, number: int) -> bool:
+        """True once the update with this number, and all before it, are committed."""
+        return number <= self.durable
+
+    def when_durable(self, number: int, tell: Callable[[int], None]) -> None:
+        """Calls tell(seq) once the update is committed: at once if it is."""
+        if number <= self.durable:
+            tell(self.seq)
+        else:
+            self._waiting.append((number, tell))
+
+    def commit(self, first_seq: int, last_seq: int) -> None:
+        """The oldest (last_seq - first_seq + 1) updates that were not durable are, under these numbers."""
+        before = self.durable
+        self.durable += last_seq - first_seq + 1
+        self.seq = max(self.seq, last_seq)
+        if self._waiting:
+            due = [w for w in self._waiting if w[0] <= self.durable]
+            self._waiting = [w for w in self._waiting if w[0] > self.durable]
+            for number, tell in due:
+                tell(first_seq + max(number - before, 1) - 1)

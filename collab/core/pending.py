@@ -1,0 +1,61 @@
+"""Updates that came ahead of their dependencies, held in a bounded place and not acknowledged until whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collab.crdt.clocks import Clocks
+from collab.crdt.gate import Checked
+from collab.errors import TooLarge
+from collab.limits import Limits
+
+if TYPE_CHECKING:
+    from collab.core.session import Session
+
+
+class Held:
+    """One held update, whose it is, and the first (client, clock) it waits for."""
+
+    __slots__ = ("checked", "session", "waits_for")
+
+    def __init__(self, checked: Checked, session: Session | None, waits_for: tuple[int, int]) -> None:
+        self.checked = checked
+        self.session = session
+        self.waits_for = waits_for
+
+
+class Pending:
+    """Bounded by count and bytes. An item is looked at again only when the very clock it waits for is reached."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._items: list[Held] = []
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def hold(self, checked: Checked, session: Session | None, clocks: Clocks) -> None:
+        """Raises TooLarge when the bounds are reached; what is held stays."""
+        size = len(checked.raw)
+        if (
+            len(self._items) >= self._limits.pending_structs_max
+            or self._bytes + size > self._limits.pending_bytes_max
+        ):
+            raise TooLarge("too many updates ahead of what they depend on")
+        waits_for = clocks.missing(checked)
+        self._items.append(Held(checked, session, waits_for))
+        self._bytes += size
+        if session is not None:
+            session.held += 1
+
+    def release(self, clocks: Clocks) -> list[Held]:
+        """Takes out the items whose first missing dependency has arrived."""
+        due = [h for h in self._items if clocks.next.get(h.waits_for[0], 0) >= h.waits_for[1]]
+        if due:
+            self._items = [h for h in self._items if h not in due]
+            self._bytes -= sum(len(h.checked.raw) for h in due)
+            for held in due:
+                if held.session is not None:
+                    held.session.held -= 1
+        return due

@@ -1,0 +1,283 @@
+"""One document live on one node: frames in, effects out. No await, no clock, no logging.
+
+Inputs change the room and may answer their session at once; `drain`, once per tick, says what everyone else gets and
+what must be stored. An input that raises has changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from collab.core.awareness import Awareness, decode_entries, encode_entries
+from collab.core.effects import Effects
+from collab.core.history import History, Tail
+from collab.core.ledger import Ledger
+from collab.core.pending import Pending
+from collab.core.session import Session
+from collab.crdt.gate import Checked, check, check_state_vector
+from collab.crdt.merge import merge_tick
+from collab.crdt.split import split
+from collab.errors import Forbidden, TooLarge, Unprocessable
+from collab.limits import Limits
+from collab.protocol.frames import frame
+from collab.protocol.messages import (
+    EMPTY_UPDATE,
+    KEEPALIVE,
+    Kind,
+    decode,
+    encode_awareness,
+    encode_denied,
+    encode_status,
+    encode_step1,
+    encode_update,
+)
+from collab.types import Access, DocumentId, Entry
+
+DENIED_EVERY_S = 5.0
+KEEPALIVE_WIRE = frame(KEEPALIVE)
+
+
+class Room:
+    """The document's bytes and accounts, its people, and what this tick has gathered."""
+
+    def __init__(self, document: DocumentId, lineage: str, history: History, seq: int, limits: Limits) -> None:
+        self.document = document
+        self.lineage = lineage
+        self.history = history
+        self.limits = limits
+        self.ledger = Ledger(seq)
+        self.awareness = Awareness()
+        self.live: dict[Session, Callable[[bytes], None]] = {}  # who gets each tick, and how
+        self.sessions: dict[Session, None] = {}  # everyone, those with a full outbox included
+        self.read_only: str | None = None  # why nobody may write, e.g. a quarantine
+        self.retired_authors: frozenset[int] = frozenset()
+        self._pending = Pending(limits)
+        self._updates: list[Checked] = []
+        self._entries: list[Entry] = []
+        self._sole_author: Session | None = None
+        self._owing: dict[Session, None] = {}  # who waits for a status answer
+        self._tails: list[tuple[Tail, int]] = []  # shown, not yet committed: (tail, ledger number of its last entry)
+
+    # ------------------------------------------------------------------ people
+
+    def join(self, session: Session) -> None:
+        """Greets: step 1, then who is here (or nobody, so that the client sees a first presence frame)."""
+        self.sessions[session] = None
+        self.live[session] = session.outbox.write
+        greeting = frame(encode_step1(self.history.clocks.encode_state_vector()))
+        present = self.awareness.present()
+        session.write(greeting + (frame(encode_awareness(present)) if present else KEEPALIVE_WIRE))
+
+    def leave(self, session: Session) -> None:
+        """Its people are gone at once; what it wrote stays."""
+        self.sessions.pop(session, None)
+        self.live.pop(session, None)
+        self._owing.pop(session, None)
+        self.awareness.leave(session)
+
+    def pause(self, session: Session, now: float) -> None:
+        """Its outbox is full: nothing more is queued for it."""
+        if session.behind is None and session in self.sessions:
+            session.behind = self.history.clocks.copy()
+            session.slow_since = now
+            self.live.pop(session, None)
+
+    def resume(self, session: Session) -> None:
+        """Its outbox has drained: one diff against what it last had, then it is live again."""
+        if session.behind is None or session not in self.sessions:
+            return
+        vector, session.behind, session.slow_since = session.behind.next, None, None
+        self.live[session] = session.outbox.write
+        present = self.awareness.present()
+        session.write(self.history.answer(vector) + (frame(encode_awareness(present)) if present else b""))
+        self._answer_status(session)
+
+    # ------------------------------------------------------------------ frames
+
+    def receive(self, session: Session, data: bytes, now: float) -> float:
+        """Takes one frame; returns the seconds for which this socket should not be read (0.0 nearly always).
+
+        Raises CollabError for a frame that ends the session; the room is unchanged then.
+        """
+        kind, body = decode(data)
+        pause = session.frame_rate.take(now)
+        if kind is Kind.UPDATE or kind is Kind.STEP2:
+            if body != EMPTY_UPDATE:
+                self._update(session, body, now)
+        elif kind is Kind.AWARENESS:
+            pause = max(pause, session.awareness_rate.take(now))
+            self._presence(session, body)
+        elif kind is Kind.STATUS:
+            session.owes_status = body
+            self._answer_status(session)
+        elif kind is Kind.STEP1:
+            self._step1(session, body)
+        elif kind is Kind.QUERY_AWARENESS:
+            present = self.awareness.present()
+            session.write(frame(encode_awareness(present)) if present else KEEPALIVE_WIRE)
+        return pause
+
+    def _step1(self, session: Session, vector: bytes) -> None:
+        known = check_state_vector(vector, self.limits)
+        session.stepped = True
+        session.write(self.history.answer(known))
+
+    def _presence(self, session: Session, body: bytes) -> None:
+        nudges = self.awareness.receive(session, decode_entries(body, self.limits))
+        if nudges:
+            session.write(frame(encode_awareness(encode_entries(nudges))))
+
+    def _update(self, session: Session, update: bytes, now: float) -> None:
+        checked = check(update, self.limits)
+        if session.access < Access.WRITE or self.read_only is not None:
+            self._refuse(session, checked, now)
+            return
+        self._accept(checked, session, session.principal.id, session.id)
+
+    def _refuse(self, session: Session, checked: Checked, now: float) -> None:
+        if self.history.clocks.adds_nothing(checked):
+            return  # every innocent reader answers our step 1
+        session.refused = True
+        if now - session.denied_at >= DENIED_EVERY_S:
+            session.denied_at = now
+            session.write(frame(encode_denied(self.read_only or Forbidden("read-only").detail)))
+
+    # ------------------------------------------------------------------ the one write path
+
+    def submit(self, update: bytes, author: str, session_id: str) -> int:
+        """Takes an update that came by REST; returns the ledger number to wait for.
+
+        Raises BadUpdate, TooLarge, or Forbidden if it depends on updates that are not here.
+        """
+        checked = check(update, self.limits)
+        if self.read_only is not None:
+            raise Forbidden(self.read_only)
+        clocks = self.history.clocks
+        if not clocks.adds_nothing(checked):
+            if not clocks.is_ready(checked):
+                raise Unprocessable("the update depends on updates that this document does not have")
+            self._take(checked, None, author, session_id)
+            self._release()
+        return self.ledger.entered
+
+    def _accept(self, checked: Checked, session: Session, author: str, session_id: str) -> None:
+        clocks = self.history.clocks
+        if clocks.is_ready(checked):
+            if clocks.adds_nothing(checked):
+                session.entered = self.ledger.entered  # "saved" must wait for whoever brought it
+                return
+            self._take(checked, session, author, session_id)
+        else:
+            ready, ahead = split(checked, clocks)
+            if ahead is not None:
+                self._hold(check(ahead, self.limits), session)
+            if ready is None:
+                return
+            self._take(check(ready, self.limits), session, author, session_id)
+        if self._pending:
+            self._release()
+
+    def _hold(self, checked: Checked, session: Session) -> None:
+        asked = session.held > 0
+        self._pending.hold(checked, session, self.history.clocks)
+        if not asked:
+            session.write(frame(encode_step1(self.history.clocks.encode_state_vector())))
+
+    def _release(self) -> None:
+        while due := self._pending.release(self.history.clocks):
+            for held in due:
+                if held.session is not None:
+                    self._accept(held.checked, held.session, held.session.principal.id, held.session.id)
+
+    def _take(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
+        if self.history.size_bytes + len(checked.raw) > self.limits.document_bytes_max:
+            raise TooLarge(f"the document would exceed {self.limits.document_bytes_max} bytes")
+        self.history.clocks.advance(checked)
+        if not self._updates:
+            self._sole_author = session
+        elif self._sole_author is not session:
+            self._sole_author = None
+        self._updates.append(checked)
+        self._entries.append(Entry(author, session_id, checked.raw))
+        number = self.ledger.enter()
+        if session is not None:
+            session.entered = number
+
+    def receive_remote(self, update: bytes, seq: int) -> None:
+        """Shows what another node has committed: not stored, not acknowledged, not published again."""
+        checked = check(update, self.limits)
+        if self.history.clocks.adds_nothing(checked):
+            self.ledger.seq = max(self.ledger.seq, seq)
+            return
+        self.history.clocks.advance(checked)
+        self.history.add(update).seq = seq
+        self.ledger.seq = max(self.ledger.seq, seq)
+        wire = frame(encode_update(update))
+        for write in self.live.values():
+            write(wire)
+
+    # ------------------------------------------------------------------ ticks and commits
+
+    @property
+    def dirty(self) -> bool:
+        """True if drain has something to give."""
+        return bool(self._updates) or self.awareness.dirty
+
+    @property
+    def unsaved(self) -> bool:
+        """True while something accepted is not on disk."""
+        return bool(self._updates) or self.ledger.entered > self.ledger.durable
+
+    def drain(self) -> Effects:
+        """Once per tick: one frame of what came in, one of presence, the entries for the journal."""
+        effects = Effects()
+        if self._updates:
+            self._drain_updates(effects)
+        body = self.awareness.drain()
+        if body is not None:
+            effects.presence_body = body
+            effects.presence = frame(encode_awareness(body))
+        return effects
+
+    def _drain_updates(self, effects: Effects) -> None:
+        updates, self._updates = self._updates, []
+        effects.entries, self._entries = self._entries, []
+        effects.skip, self._sole_author = self._sole_author, None
+        merged = updates[0].raw if len(updates) == 1 else merge_tick(updates)
+        shown = [merged] if merged is not None else [u.raw for u in updates]
+        effects.wire = b"".join([frame(encode_update(u)) for u in shown])
+        self._tails += [(self.history.add(u), self.ledger.entered) for u in shown]
+
+    def committed(self, first_seq: int, last_seq: int) -> None:
+        """The oldest entries given to the journal are on disk under these numbers: tell whoever waits."""
+        before = self.ledger.durable
+        self.ledger.commit(first_seq, last_seq)
+        durable, tails = self.ledger.durable, self._tails
+        cut = 0
+        while cut < len(tails) and tails[cut][1] <= durable:
+            tails[cut][0].seq = first_seq + tails[cut][1] - before - 1
+            cut += 1
+        del tails[:cut]
+        for session in list(self._owing):
+            self._answer_status(session)
+
+    def _answer_status(self, session: Session) -> None:
+        """Echoes the newest status request once all that its session wrote is durable; never after a refusal."""
+        payload = session.owes_status
+        if payload is None or session.behind is not None:
+            return
+        if not session.refused and not session.held and self.ledger.is_durable(session.entered):
+            session.saved, session.owes_status = payload, None
+            self._owing.pop(session, None)
+            session.write(frame(encode_status(payload)))
+        else:
+            self._owing[session] = None
+
+    def heartbeat(self) -> None:
+        """Answers every owed status with the newest durable one: a sign of life that promises nothing new.
+
+        A y-sweet client that hears nothing within 3 s of asking would drop its connection.
+        """
+        for session in self._owing:
+            if session.saved is not None:
+                session.write(frame(encode_status(session.saved)))

@@ -1,0 +1,79 @@
+"""One client in one room: access, promises owed, rates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from collab.core.bucket import Bucket
+from collab.errors import CollabError
+from collab.limits import Limits
+from collab.types import Access, Principal
+
+if TYPE_CHECKING:
+    from collab.crdt.clocks import Clocks
+
+
+class Outbox(Protocol):
+    """The socket's side of a session: bounded output, plain calls.
+
+    `heard` is set by every frame of the peer, pongs included, and cleared by whoever listens for signs of life.
+    """
+
+    heard: bool
+
+    def write(self, wire: bytes) -> None:
+        """Sends ready-made WebSocket frames. Never blocks, never raises for a connection that is gone."""
+
+    def close(self, error: CollabError) -> None:
+        """Ends the connection with the error's close code."""
+
+    def ping(self) -> None:
+        """Asks the peer for a sign of life."""
+
+
+class Session:
+    """State of one connection; the room is its only writer."""
+
+    __slots__ = (
+        "access",
+        "awareness_rate",
+        "behind",
+        "denied_at",
+        "entered",
+        "frame_rate",
+        "held",
+        "id",
+        "new_clients",
+        "outbox",
+        "owes_status",
+        "principal",
+        "refused",
+        "saved",
+        "silent_spans",
+        "slow_since",
+        "stepped",
+    )
+
+    def __init__(self, id: str, principal: Principal, access: Access, outbox: Outbox, limits: Limits) -> None:
+        self.id = id
+        self.principal = principal
+        self.access = access
+        self.outbox = outbox
+        self.entered = 0  # number of its newest update in the room's ledger
+        self.held = 0  # its updates that wait for their dependencies
+        self.refused = False  # something it wrote was not taken: it must never be told "saved"
+        self.saved: bytes | None = None  # the newest status payload that was answered
+        self.owes_status: bytes | None = None  # the newest status payload not yet answered
+        self.denied_at = float("-inf")
+        self.behind: Clocks | None = None  # what it last had, while its outbox is full
+        self.slow_since: float | None = None
+        self.silent_spans = 0  # how often in a row it was not heard
+        self.stepped = False  # it has been answered a step 1 and knows the document
+        self.frame_rate = Bucket(limits.frames_per_s, limits.frames_burst)
+        self.awareness_rate = Bucket(limits.awareness_per_s, limits.awareness_burst)
+        self.new_clients = Bucket(limits.new_clients_per_s, limits.new_clients_per_session)
+
+    def write(self, wire: bytes) -> None:
+        """Replies unless the outbox is full; a full one gets one diff when it drains."""
+        if self.behind is None:
+            self.outbox.write(wire)

@@ -1,0 +1,348 @@
+"""All rooms of this node: opened once, ticked together, stored through one journal, unloaded when idle.
+
+Every call into a room happens on the event loop's thread; no lock guards a room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Protocol
+
+import structlog
+
+from collab.bus.base import Bus, BusFrame
+from collab.core.history import History
+from collab.core.room import Room
+from collab.core.session import Session
+from collab.crdt.index import StateIndex
+from collab.errors import CollabError, Draining, Quarantined, StorageUnavailable
+from collab.limits import Limits
+from collab.metrics import Counters
+from collab.slot import Slot
+from collab.store.base import Appended, Entry, Stored, UpdateLog
+from collab.types import DocumentId
+
+log = structlog.get_logger(__name__)
+
+BUSY_SHARE = 4.0  # a room whose tick took t seconds rests up to 4 t before the next: fan-out takes at most a fifth
+REST_FLOOR_S = 0.0002  # ticks cheaper than this never rest: at light load an edit leaves in the turn it came in
+
+
+def _settle(future: asyncio.Future[int], value: int) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+class Writer(Protocol):
+    """What the hub needs of the journal."""
+
+    @property
+    def full(self) -> bool:
+        """True while too many bytes wait for a commit."""
+
+    @property
+    def healthy(self) -> bool:
+        """False from the first storage error until a commit works again."""
+
+    def append(
+        self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: Callable[[Appended], None]
+    ) -> None:
+        """Queues entries for the next commit; plain call."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """How rooms live. Seconds and bytes."""
+
+    tick_s_max: float = 0.02  # the longest a costly room spaces its ticks
+    linger_s: float = 30.0  # an empty room stays loaded this long
+    resident_bytes_max: int = 512 * 1024 * 1024  # over all rooms; the least recently used empty ones go first
+    commit_wait_s: float = 10.0  # a REST writer is told 503 when its commit takes longer
+    full_pause_s: float = 0.05  # sockets are not read for this long while the journal is full
+
+
+class Hub:
+    """Opens rooms, runs their ticks, and carries their effects out."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        update_log: UpdateLog,
+        journal: Writer,
+        bus: Bus,
+        limits: Limits,
+        settings: HubSettings,
+        counters: Counters,
+        on_committed: Callable[[Slot], None] = lambda slot: None,
+    ) -> None:
+        self.node = node
+        self.limits = limits
+        self.settings = settings
+        self.counters = counters
+        self.draining = False
+        self.slots: dict[DocumentId, Slot] = {}
+        self._log = update_log
+        self._journal = journal
+        self._bus = bus
+        self._on_committed = on_committed
+        self._opening: dict[DocumentId, asyncio.Task[Slot]] = {}
+        self._due: list[Slot] = []
+        self._ticking = False
+
+    # ------------------------------------------------------------------ rooms
+
+    async def open(self, document: DocumentId) -> Slot:
+        """The document's room, loaded and pinned; release it when done. Single flight.
+
+        Raises Gone, StorageUnavailable or Draining; never returns an empty room for a document that failed to load.
+        """
+        while True:
+            if self.draining:
+                raise Draining()
+            slot = self.slots.get(document)
+            if slot is not None:
+                slot.pins += 1
+                return slot
+            opening = self._opening.get(document)
+            if opening is None:
+                opening = asyncio.create_task(self._load(document), name="open room")
+                self._opening[document] = opening
+                opening.add_done_callback(lambda task: self._opened(document, task))
+            await asyncio.shield(opening)
+
+    def release(self, slot: Slot) -> None:
+        """Gives a pin back; an unpinned, empty room may be unloaded."""
+        slot.pins -= 1
+        slot.used_at = asyncio.get_running_loop().time()
+
+    def _opened(self, document: DocumentId, task: asyncio.Task[Slot]) -> None:
+        self._opening.pop(document, None)
+        if not task.cancelled() and task.exception() is not None:
+            self.counters.open_failures += 1
+
+    async def _load(self, document: DocumentId) -> Slot:
+        buffered: list[BusFrame] = []
+        await self._bus.subscribe(document, buffered.append)
+        try:
+            stored = await self._log.load(document)
+            slot = Slot(self._room(document, stored), asyncio.get_running_loop().time())
+        except BaseException:
+            await self._bus.unsubscribe(document)
+            raise
+        await self._bus.subscribe(document, lambda frame: self._from_bus(slot, frame))
+        self.slots[document] = slot
+        self.counters.rooms_opened += 1
+        for frame in buffered:
+            self._from_bus(slot, frame)
+        return slot
+
+    def _room(self, document: DocumentId, stored: Stored | None) -> Room:
+        if stored is None:
+            return Room(document, token_hex(8), History(None, None, 0), 0, self.limits)
+        point = stored.checkpoint
+        if point is None:
+            history = History(None, None, 0)
+        else:
+            history = History(point.state, StateIndex.decode(point.index, point.state), point.seq)
+        for row in stored.rows:
+            for offset, entry in enumerate(row.entries):
+                history.load(entry.update, row.first_seq + offset)
+        room = Room(document, stored.lineage, history, stored.seq, self.limits)
+        room.retired_authors = stored.retired_authors
+        if stored.quarantine is not None:
+            room.read_only = Quarantined().detail
+        return room
+
+    async def unload(self, slot: Slot) -> None:
+        """Drops an empty room from memory; what it held is in the log."""
+        document = slot.room.document
+        if self.slots.get(document) is slot and slot.may_unload:
+            del self.slots[document]
+            self.counters.rooms_unloaded += 1
+            await self._bus.unsubscribe(document)
+
+    def evict(self, document: DocumentId, error: CollabError) -> None:
+        """Ends the room and every session in it: the document was deleted, purged or taken away."""
+        slot = self.slots.pop(document, None)
+        if slot is not None:
+            self._fail(slot, error)
+
+    def _fail(self, slot: Slot, error: CollabError) -> None:
+        slot.failed = error
+        for session in list(slot.room.sessions):
+            session.outbox.close(error)
+        slot.settle(error)
+
+    # ------------------------------------------------------------------ sessions
+
+    def join(self, slot: Slot, session: Session) -> None:
+        """Adds a session to a pinned room; its pin is given back by leave."""
+        if slot.failed is not None:
+            raise slot.failed
+        slot.room.join(session)
+        self.counters.sockets += 1
+
+    def leave(self, slot: Slot, session: Session) -> None:
+        """The socket is gone."""
+        slot.room.leave(session)
+        self.counters.sockets -= 1
+        self.release(slot)
+        self._touch(slot)
+
+    def receive(self, slot: Slot, session: Session, data: bytes) -> float:
+        """One frame from a socket; returns the seconds for which it should not be read."""
+        self.counters.frames_in += 1
+        room = slot.room
+        pause = room.receive(session, data, asyncio.get_running_loop().time())
+        if not slot.scheduled and room.dirty:
+            self._touch(slot)
+        if self._journal.full:
+            return max(pause, self.settings.full_pause_s)
+        return pause
+
+    def pause(self, slot: Slot, session: Session) -> None:
+        """The socket's outbox is full."""
+        self.counters.slow_readers += 1
+        slot.room.pause(session, asyncio.get_running_loop().time())
+
+    def resume(self, slot: Slot, session: Session) -> None:
+        """The socket's outbox has drained."""
+        slot.room.resume(session)
+
+    # ------------------------------------------------------------------ REST's door to the same path
+
+    async def submit(self, slot: Slot, update: bytes, author: str, session_id: str = "rest") -> int:
+        """An update through the one write path; returns its sequence number after the commit."""
+        number = slot.room.submit(update, author, session_id)
+        self._touch(slot)
+        return await self.durable(slot, number)
+
+    async def edit(
+        self, slot: Slot, author: str, make: Callable[[list[bytes], int], Awaitable[bytes | None]]
+    ) -> tuple[int, bool]:
+        """Content work: `make(parts, client_id)` returns an update or None; returns (seq, changed).
+
+        One edit per room at a time, since they share the room's own CRDT client id, whose clock must not fork.
+        """
+        async with slot.editing:
+            self.tick(slot)
+            update = await make(slot.room.history.parts(), slot.client_id)
+            if update is None:
+                return slot.room.ledger.seq, False
+            return await self.submit(slot, update, author), True
+
+    async def durable(self, slot: Slot, number: int) -> int:
+        """Waits until the ledger number is committed; returns its sequence number."""
+        if slot.failed is not None:
+            raise slot.failed
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        slot.expect(told)
+        slot.room.ledger.when_durable(number, lambda seq: _settle(told, seq))
+        try:
+            return await asyncio.wait_for(told, self.settings.commit_wait_s)
+        except TimeoutError:
+            raise StorageUnavailable("the commit is taking too long; it may still happen") from None
+
+    async def beyond(self, slot: Slot, seq: int, wait_s: float) -> int:
+        """Waits until a commit newer than `seq`, at most `wait_s`; returns the newest sequence number."""
+        if slot.room.ledger.seq <= seq:
+            told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            with slot.listening(lambda event: _settle(told, event.seq) if event.seq > seq else None):
+                slot.expect(told)
+                try:
+                    await asyncio.wait_for(told, wait_s)
+                except TimeoutError:
+                    pass
+        return slot.room.ledger.seq
+
+    # ------------------------------------------------------------------ ticks
+
+    def _touch(self, slot: Slot) -> None:
+        if slot.scheduled or not slot.room.dirty:
+            return
+        slot.scheduled = True
+        loop = asyncio.get_running_loop()
+        wait = slot.rests_until - loop.time()
+        if wait > 0.0:
+            loop.call_later(wait, self._become_due, slot)
+        else:
+            self._become_due(slot)
+
+    def _become_due(self, slot: Slot) -> None:
+        self._due.append(slot)
+        if not self._ticking:
+            self._ticking = True
+            asyncio.get_running_loop().call_soon(self._tick_due)
+
+    def _tick_due(self) -> None:
+        self._ticking = False
+        due, self._due = self._due, []
+        for slot in due:
+            try:
+                self.tick(slot)
+            except Exception:
+                # one room's fault must not stop the others; its sessions come back and reload it from the log
+                log.exception("tick failed", document=slot.room.document)
+                self.counters.tick_failures += 1
+                self.evict(slot.room.document, StorageUnavailable("this room had to be restarted"))
+
+    def tick(self, slot: Slot) -> None:
+        """Shows and stores what the room gathered since its last tick."""
+        slot.scheduled = False
+        if slot.failed is not None or not slot.room.dirty:
+            return
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        room = slot.room
+        effects = room.drain()
+        self.counters.ticks += 1
+        if effects.wire is not None:
+            self._show(room, effects.wire, effects.skip)
+            self.counters.updates_in += len(effects.entries)
+            self._journal.append(room.document, room.lineage, effects.entries, lambda done: self._done(slot, done))
+        if effects.presence is not None:
+            self._show(room, effects.presence, None)
+            if effects.presence_body is not None:
+                self._bus.publish(BusFrame(self.node, room.document, room.lineage, 0, 0, effects.presence_body))
+                slot.tell("presence")
+        ended = loop.time()
+        cost = ended - started
+        slot.used_at = ended
+        slot.rests_until = ended + min(self.settings.tick_s_max, cost * BUSY_SHARE) if cost > REST_FLOOR_S else 0.0
+
+    def _show(self, room: Room, wire: bytes, skip: Session | None) -> None:
+        for session, write in list(room.live.items()):
+            if session is not skip:
+                write(wire)
+        self.counters.frames_out += len(room.live)
+
+    def _done(self, slot: Slot, done: Appended) -> None:
+        room = slot.room
+        if done.error is not None:
+            error = done.error if isinstance(done.error, CollabError) else StorageUnavailable(str(done.error))
+            if self.slots.get(room.document) is slot:
+                del self.slots[room.document]
+            self._fail(slot, error)
+            return
+        room.lineage = done.lineage
+        room.committed(done.first_seq, done.last_seq)
+        slot.tell("commit")
+        self._on_committed(slot)
+
+    def _from_bus(self, slot: Slot, frame: BusFrame) -> None:
+        """Frames of other nodes; the several-node adapter fills gaps before it calls this."""
+        if frame.node == self.node or frame.lineage != slot.room.lineage:
+            return
+        if frame.last_seq:
+            slot.room.receive_remote(frame.payload, frame.last_seq)
+            slot.tell("commit")
+
+    # ------------------------------------------------------------------ going down
+
+    def sessions(self) -> Iterable[tuple[Slot, Session]]:
+        """Every session of this node."""
+        return [(slot, session) for slot in self.slots.values() for session in slot.room.sessions]

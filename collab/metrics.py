@@ -1,0 +1,39 @@
+"""Counts of this node as plain integers; Prometheus reads them only when it asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(slots=True)
+class Counters:
+    """Added to on the hot path, so no object per event. `sockets` is a gauge, all others only grow."""
+
+    sockets: int = 0
+    frames_in: int = 0
+    frames_out: int = 0
+    updates_in: int = 0
+    ticks: int = 0
+    tick_failures: int = 0
+    rooms_opened: int = 0
+    rooms_unloaded: int = 0
+    open_failures: int = 0
+    slow_readers: int = 0
+    folds: int = 0
+    fold_failures: int = 0
+
+    def items(self) -> list[tuple[str, int]]:
+        """(name, value) of each."""
+        return [(f.name, getattr(self, f.name)) for f in fields(self)]
+
+
+class Refusals:
+    """How often each error code was given, by where."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, str], int] = {}
+
+    def count(self, where: str, code: str) -> None:
+        """`where` is "socket" or "rest"."""
+        key = (where, code)
+        self.counts[key] = self.counts.get(key, 0) + 1

@@ -1,0 +1,92 @@
+"""A room's place in the hub: pins, timing, listeners, and who waits for a commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Any
+
+from collab.core.room import Room
+from collab.errors import CollabError
+
+_random = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class RoomEvent:
+    """What listeners (long polls, event streams, webhooks) are told: `kind` is commit, presence, snapshot or end."""
+
+    kind: str
+    seq: int
+    data: object = None
+
+
+class Slot:
+    """Runtime state around one room; the room itself knows no time and no loop."""
+
+    __slots__ = (
+        "_futures",
+        "_listeners",
+        "client_id",
+        "editing",
+        "failed",
+        "folding",
+        "kept_alive_at",
+        "pins",
+        "rests_until",
+        "room",
+        "scheduled",
+        "used_at",
+    )
+
+    def __init__(self, room: Room, now: float) -> None:
+        self.room = room
+        self.pins = 0
+        self.used_at = now
+        self.kept_alive_at = now
+        self.rests_until = 0.0
+        self.scheduled = False
+        self.folding = False
+        self.failed: CollabError | None = None
+        # Edits made on this node's behalf share one CRDT client id per opening. It is fresh each time: after a crash
+        # a reused id could give an uncommitted clock, which some client has already seen, a second meaning.
+        self.client_id = _random.randrange(1, 2**32)
+        self.editing = asyncio.Lock()
+        self._listeners: set[Callable[[RoomEvent], Any]] = set()
+        self._futures: set[asyncio.Future[Any]] = set()
+
+    @property
+    def may_unload(self) -> bool:
+        """Nobody is in it, nobody holds it, and all of it is on disk."""
+        return not (self.pins or self.room.sessions or self.room.unsaved or self.folding)
+
+    @contextmanager
+    def listening(self, listener: Callable[[RoomEvent], Any]) -> Iterator[None]:
+        """Calls the listener for every event while the block runs; it must not block or raise."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    def tell(self, kind: str, data: object = None) -> None:
+        """Tells all listeners."""
+        if self._listeners:
+            event = RoomEvent(kind, self.room.ledger.seq, data)
+            for listener in list(self._listeners):
+                listener(event)
+
+    def expect(self, future: asyncio.Future[Any]) -> None:
+        """Registers a future that gets the error if the room fails."""
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+
+    def settle(self, error: CollabError) -> None:
+        """The room has failed: everybody who waits learns why."""
+        for future in list(self._futures):
+            if not future.done():
+                future.set_exception(error)
+        self.tell("end", error)

@@ -1,0 +1,30 @@
+"""Small stand-ins for what sits at the edge of a unit: never for a database or a broker."""
+
+from __future__ import annotations
+
+from collab.errors import CollabError
+from collab.protocol.frames import messages
+
+
+class Recorder:
+    """An outbox that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.wire: list[bytes] = []
+        self.closed: CollabError | None = None
+        self.pings = 0
+        self.heard = True
+
+    def write(self, wire: bytes) -> None:
+        self.wire.append(wire)
+
+    def close(self, error: CollabError) -> None:
+        self.closed = error
+
+    def ping(self) -> None:
+        self.pings += 1
+
+    def take(self) -> list[bytes]:
+        """The messages since the last take."""
+        wire, self.wire = self.wire, []
+        return [message for chunk in wire for message in messages(chunk)]

@@ -1,0 +1,279 @@
+"""A room by itself: what each frame does, what a tick shows, and what is promised when."""
+
+from __future__ import annotations
+
+import pytest
+
+from collab.core.history import History
+from collab.core.room import Room
+from collab.core.session import Session
+from collab.errors import BadFrame, BadUpdate, CollabError, TooLarge
+from collab.limits import Limits
+from collab.protocol.messages import (
+    KEEPALIVE,
+    encode_awareness,
+    encode_denied,
+    encode_status,
+    encode_step1,
+    encode_step2,
+    encode_update,
+)
+from collab.types import Access, Principal
+from tests.fakes import Recorder
+from tests.updates import deleted, typed, typed_after, vector
+
+HELLO = typed(1, 0, "hello")
+
+
+def make_room(limits: Limits | None = None) -> Room:
+    limits = limits or Limits(frames_per_s=0)
+    return Room("doc", "lineage", History(None, None, 0), 0, limits)
+
+
+def enter(room: Room, name: str, access: Access = Access.WRITE) -> tuple[Session, Recorder]:
+    outbox = Recorder()
+    session = Session(name, Principal(id=name), access, outbox, room.limits)
+    room.join(session)
+    outbox.take()
+    return session, outbox
+
+
+def show(room: Room) -> None:
+    """Carries a tick out as the hub does."""
+    effects = room.drain()
+    for wire, skip in ((effects.wire, effects.skip), (effects.presence, None)):
+        if wire is not None:
+            for session, write in room.live.items():
+                if session is not skip:
+                    write(wire)
+
+
+def test_a_joiner_is_greeted_with_step_1_and_a_first_presence_frame() -> None:
+    room, outbox = make_room(), Recorder()
+    room.join(Session("s", Principal(id="s"), Access.WRITE, outbox, room.limits))
+    assert outbox.take() == [encode_step1(b"\x00"), KEEPALIVE]
+
+
+def test_an_edit_reaches_everyone_but_its_sole_author_as_the_bytes_that_came() -> None:
+    room = make_room()
+    (a, to_a), (_, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    show(room)
+    assert to_a.take() == []
+    assert to_b.take() == [encode_update(HELLO)]
+
+
+def test_a_step_2_is_shown_as_an_update() -> None:
+    room = make_room()
+    (a, _), (_, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_step2(HELLO), 0.0)
+    show(room)
+    assert to_b.take() == [encode_update(HELLO)]
+
+
+def test_updates_of_one_tick_become_one_frame_for_all_when_authors_differ() -> None:
+    room = make_room()
+    (a, to_a), (b, to_b), (_, to_c) = enter(room, "a"), enter(room, "b"), enter(room, "c")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(b, encode_update(typed(2, 0, "x")), 0.0)
+    show(room)
+    assert to_a.take() == to_b.take() == (frames := to_c.take())
+    assert len(frames) == 1
+
+
+def test_entries_keep_the_raw_bytes_and_their_author() -> None:
+    room = make_room()
+    (a, _), (b, _) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(b, encode_update(typed(2, 0, "x")), 0.0)
+    assert [(e.author, e.update) for e in room.drain().entries] == [("a", HELLO), ("b", typed(2, 0, "x"))]
+
+
+def test_what_adds_nothing_is_neither_shown_nor_stored() -> None:
+    room = make_room()
+    (a, _), (b, _) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(a, encode_update(deleted(1, 0, 2)), 0.0)
+    room.drain()
+    for echo in (HELLO, deleted(1, 0, 2), b"\x00\x00"):
+        room.receive(b, encode_step2(echo), 0.0)
+    assert not room.dirty
+    assert room.drain().entries == []
+
+
+def test_a_joiner_gets_everything_and_is_synced_by_the_last_frame() -> None:
+    room = make_room()
+    a, _ = enter(room, "a")
+    room.receive(a, encode_update(HELLO), 0.0)
+    show(room)
+    b, to_b = enter(room, "b")
+    room.receive(b, encode_step1(b"\x00"), 0.0)
+    assert to_b.take() == [encode_update(HELLO), encode_step2(b"\x00\x00")]
+
+
+def test_status_is_answered_only_after_the_commit_of_all_before_it() -> None:
+    room = make_room()
+    a, to_a = enter(room, "a")
+    room.receive(a, encode_status(b"\x00"), 0.0)
+    assert to_a.take() == [encode_status(b"\x00")]
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(a, encode_status(b"\x01"), 0.0)
+    room.drain()
+    assert to_a.take() == []
+    room.heartbeat()
+    assert to_a.take() == [encode_status(b"\x00")], "a sign of life that promises nothing new"
+    room.committed(1, 1)
+    assert to_a.take() == [encode_status(b"\x01")]
+
+
+def test_saved_waits_for_an_edit_that_somebody_else_brought() -> None:
+    room = make_room()
+    (a, _), (b, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(b, encode_update(HELLO), 0.0)
+    room.receive(b, encode_status(b"\x01"), 0.0)
+    room.drain()
+    assert to_b.take() == []
+    room.committed(1, 1)
+    assert to_b.take() == [encode_status(b"\x01")]
+
+
+def test_a_reader_changes_nothing_is_told_why_and_is_never_told_saved() -> None:
+    room = make_room()
+    (reader, to_reader), (_, to_other) = enter(room, "r", Access.READ), enter(room, "o")
+    room.receive(reader, encode_update(HELLO), 0.0)
+    room.receive(reader, encode_status(b"\x01"), 0.0)
+    assert not room.dirty
+    assert to_other.take() == []
+    assert to_reader.take() == [encode_denied("read-only")]
+    assert len(room.history.clocks.next) == 0
+
+
+def test_an_innocent_reader_is_not_scolded_for_its_handshake() -> None:
+    room = make_room()
+    (a, _), (reader, to_reader) = enter(room, "a"), enter(room, "r", Access.READ)
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.drain()
+    room.receive(reader, encode_step2(b"\x00\x00"), 0.0)
+    room.receive(reader, encode_step2(HELLO), 0.0)
+    assert to_reader.take() == []
+    assert not reader.refused
+
+
+def test_an_update_ahead_of_its_dependencies_waits_asks_and_is_not_acked() -> None:
+    room = make_room()
+    (a, to_a), (_, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(typed(1, 5, "!")), 0.0)
+    room.receive(a, encode_status(b"\x01"), 0.0)
+    assert to_a.take() == [encode_step1(b"\x00")]
+    assert not room.dirty
+    room.receive(a, encode_update(HELLO), 0.0)
+    show(room)
+    room.committed(1, 2)
+    assert to_a.take() == [encode_status(b"\x01")]
+    assert room.history.clocks.next == {1: 6}
+    assert len(to_b.take()) == 1
+
+
+def test_an_update_that_names_an_unknown_neighbour_waits_too() -> None:
+    room = make_room()
+    a, _ = enter(room, "a")
+    room.receive(a, encode_update(typed_after(2, 0, "x", (1, 4))), 0.0)
+    assert not room.dirty
+    room.receive(a, encode_update(HELLO), 0.0)
+    assert len(room.drain().entries) == 2
+
+
+def test_what_is_held_is_bounded() -> None:
+    room = make_room(Limits(frames_per_s=0, pending_structs_max=3))
+    a, _ = enter(room, "a")
+    with pytest.raises(TooLarge):
+        for clock in range(10, 30, 2):
+            room.receive(a, encode_update(typed(1, clock, "x")), 0.0)
+    room.receive(a, encode_update(HELLO), 0.0)
+    assert len(room.drain().entries) >= 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"", b"\x00", b"\x00\x03\x00", b"\x00\x02\x05\x00", encode_update(HELLO) + b"\x00", b"\xff" * 20, b"\x01\x7f",
+     encode_update(HELLO[:-1]), encode_update(b"\x01" + HELLO), encode_step1(b""), encode_awareness(b"\x01\x01\x01")],
+)  # fmt: skip
+def test_a_bad_frame_is_a_typed_error_and_changes_nothing(frame: bytes) -> None:
+    room = make_room()
+    a, _ = enter(room, "a")
+    with pytest.raises((BadFrame, BadUpdate)):
+        room.receive(a, frame, 0.0)
+    assert not room.dirty
+    assert room.ledger.entered == 0
+
+
+def test_a_slow_reader_gets_nothing_more_and_then_one_diff() -> None:
+    room = make_room()
+    (a, _), (b, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    show(room)
+    to_b.take()
+    room.pause(b, 1.0)
+    for clock in range(5, 10):
+        room.receive(a, encode_update(typed(1, clock, "x")), 0.0)
+        show(room)
+    room.receive(b, encode_step1(b"\x00"), 0.0)
+    assert to_b.take() == []
+    room.resume(b)
+    assert to_b.take()[-1] == encode_step2(b"\x00\x00")
+    room.receive(a, encode_update(typed(1, 10, "y")), 0.0)
+    show(room)
+    assert to_b.take() == [encode_update(typed(1, 10, "y"))]
+
+
+def test_presence_is_pushed_to_a_joiner_and_removed_with_its_socket() -> None:
+    room = make_room()
+    (a, to_a), (_, to_b) = enter(room, "a"), enter(room, "b")
+    here = encode_awareness(b"\x01\x07\x01\x02{}")
+    room.receive(a, here, 0.0)
+    show(room)
+    assert to_a.take() == to_b.take() == [here], "the sender gets its own presence back: its watchdog needs traffic"
+    outbox = Recorder()
+    room.join(Session("c", Principal(id="c"), Access.READ, outbox, room.limits))
+    assert outbox.take()[1] == here
+    room.leave(a)
+    show(room)
+    assert to_b.take() == [encode_awareness(b"\x01\x07\x01\x04null")]
+
+
+def test_a_known_vector_gets_a_diff() -> None:
+    room = make_room()
+    a, _ = enter(room, "a")
+    room.receive(a, encode_update(HELLO), 0.0)
+    show(room)
+    b, to_b = enter(room, "b")
+    room.receive(b, encode_step1(vector({1: 5})), 0.0)
+    assert to_b.take()[-1] == encode_step2(b"\x00\x00")
+
+
+def test_rest_and_sockets_share_one_path() -> None:
+    room = make_room()
+    _, to_a = enter(room, "a")
+    number = room.submit(HELLO, "key", "rest")
+    show(room)
+    assert to_a.take() == [encode_update(HELLO)]
+    seqs: list[int] = []
+    room.ledger.when_durable(number, seqs.append)
+    room.committed(1, 1)
+    assert seqs == [1]
+    assert room.submit(HELLO, "key", "rest") == number, "the same update again adds nothing"
+
+
+def test_rest_refuses_an_update_that_floats() -> None:
+    room = make_room()
+    with pytest.raises(CollabError, match="depends on"):
+        room.submit(typed(1, 3, "x"), "key", "rest")
+
+
+def test_frames_beyond_the_rate_slow_the_socket() -> None:
+    room = make_room(Limits(frames_per_s=10, frames_burst=5))
+    a, _ = enter(room, "a")
+    pauses = [room.receive(a, encode_status(b"\x00"), 100.0) for _ in range(8)]
+    assert pauses[:5] == [0.0] * 5
+    assert pauses[-1] > 0.0
