@@ -126,6 +126,12 @@ class EngineUnavailable(CollabError):
     code, http_status, close_code, may_retry = "engine_unavailable", 503, 4503, True
 
 
+class IdentityUnavailable(CollabError):
+    """The keys of the identity provider cannot be fetched now; the token was not judged."""
+
+    code, http_status, close_code, may_retry = "identity_unavailable", 503, 4533, True
+
+
 class StorageUnavailable(CollabError):
     """The database does not take writes or reads now; nothing was lost."""
 
@@ -154,6 +160,10 @@ class Overloaded(CollabError):
     """The service has reached one of its ceilings."""
 
     code, http_status, close_code, may_retry = "overloaded", 503, 1013, True
+
+
+class UnsafeSettings(ValueError):
+    """The service refuses to start like this; a ValueError, so that settings report it with the field's name."""
 
 
 def all_errors() -> list[type[CollabError]]:
