@@ -7,6 +7,7 @@ from collab.crdt.diff import diff
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
 from collab.crdt.merge import merge_tick
+from collab.crdt.splice import splice
 from collab.protocol.frames import frame
 from collab.protocol.messages import EMPTY_UPDATE, encode_step2, encode_update
 
@@ -36,6 +37,8 @@ class History:
         self._base_update: bytes | None = None
         self._chunks: list[tuple[bytes, bytes]] = []  # (merged update, its frame), the last one still open
         self._chunked = 0  # how many of the tail are in chunks
+        self._whole: StateIndex | None = index
+        self._spliced: list[Tail] = []  # what of the tail is in `_whole`
 
     @property
     def size_bytes(self) -> int:
@@ -71,6 +74,18 @@ class History:
         self.tail = [item for item in self.tail if item.seq is None or item.seq > seq]
         self.tail_bytes = sum(len(item.update) for item in self.tail)
         self._base_update, self._chunks, self._chunked = None, [], 0
+        self._whole, self._spliced = index, []
+
+    def whole(self) -> StateIndex:
+        """All that is committed, as one update with its index; made again only when there is more of it."""
+        committed = [item for item in self.tail if item.seq is not None]
+        done = len(self._spliced)
+        if committed[:done] != self._spliced:  # another node's commit came between: begin again at the base
+            self._whole, done = self.index, 0
+        if self._whole is None or len(committed) > done:
+            self._whole = splice(self._whole, [check(item.update) for item in committed[done:]])
+            self._spliced = committed
+        return self._whole
 
     def answer_all(self) -> bytes:
         """The frames for an empty state vector, shared until the document changes.

@@ -6,7 +6,7 @@ what must be stored. An input that raises has changed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from collab.core.awareness import Awareness, decode_entries, encode_entries
 from collab.core.effects import Effects
@@ -14,10 +14,11 @@ from collab.core.history import History, Tail
 from collab.core.ledger import Ledger
 from collab.core.pending import Pending
 from collab.core.session import Session
+from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.merge import merge_tick
 from collab.crdt.split import split
-from collab.errors import Forbidden, TooLarge, Unprocessable
+from collab.errors import Forbidden, LineageRetired, TooLarge, Unprocessable
 from collab.limits import Limits
 from collab.protocol.frames import frame
 from collab.protocol.messages import (
@@ -118,7 +119,7 @@ class Room:
         return pause
 
     def _step1(self, session: Session, vector: bytes) -> None:
-        known = check_state_vector(vector, self.limits)
+        known = self.known_by(vector)
         session.stepped = True
         session.write(self.history.answer(known))
 
@@ -128,11 +129,29 @@ class Room:
             session.write(frame(encode_awareness(encode_entries(nudges))))
 
     def _update(self, session: Session, update: bytes, now: float) -> None:
-        checked = check(update, self.limits)
+        checked = self._check(update)
         if session.access < Access.WRITE or self.read_only is not None:
             self._refuse(session, checked, now)
             return
         self._accept(checked, session, session.principal.id, session.id)
+
+    def _check(self, update: bytes) -> Checked:
+        checked = check(update, self.limits)
+        if self.retired_authors:
+            self._refuse_retired(client for client, *_ in (*checked.runs, *checked.deletes))
+        return checked
+
+    def known_by(self, vector: bytes) -> dict[int, int]:
+        """Decodes a state vector. Raises BadUpdate, or LineageRetired if its owner holds a purged document."""
+        known = check_state_vector(vector, self.limits)
+        if self.retired_authors:
+            self._refuse_retired(known)
+        return known
+
+    def _refuse_retired(self, clients: Iterable[int]) -> None:
+        """A purged document's bytes must not come back under its id, whoever still has them."""
+        if not self.retired_authors.isdisjoint(clients):
+            raise LineageRetired()
 
     def _refuse(self, session: Session, checked: Checked, now: float) -> None:
         if self.history.clocks.adds_nothing(checked):
@@ -142,6 +161,11 @@ class Room:
             session.denied_at = now
             session.write(frame(encode_denied(self.read_only or Forbidden("read-only").detail)))
 
+    def state(self, known: dict[int, int] | None = None) -> bytes:
+        """Everything that is committed, or what a replica lacks of it, as one update."""
+        whole = self.history.whole()
+        return whole.state if known is None else diff(whole.state, whole, known)
+
     # ------------------------------------------------------------------ the one write path
 
     def submit(self, update: bytes, author: str, session_id: str) -> int:
@@ -149,7 +173,7 @@ class Room:
 
         Raises BadUpdate, TooLarge, or Forbidden if it depends on updates that are not here.
         """
-        checked = check(update, self.limits)
+        checked = self._check(update)
         if self.read_only is not None:
             raise Forbidden(self.read_only)
         clocks = self.history.clocks
