@@ -96,7 +96,7 @@ class UpdateLog(Protocol):
     Every method raises StorageUnavailable when the database cannot answer; no method retries by itself.
     """
 
-    async def load(self, document: DocumentId) -> Stored | None:
+    async def load(self, document: DocumentId, deleted: bool = False) -> Stored | None:
         """Reads checkpoint and tail, checksums verified; None if the document was never created; Gone if deleted."""
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Appended]:

@@ -1,0 +1,243 @@
+"""The group-commit writer: everything that rooms hand over while one commit runs goes into the next.
+
+The batch grows with the load, so that no timer is needed: an idle journal commits the first update at once, a busy
+one pays one fsync for hundreds. Nothing is acknowledged before its commit has returned, and nothing is given up
+while the storage is in trouble: the same batch is tried again, under the same batch ids, until it is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+import uuid_utils
+
+from collab.errors import Draining, StorageUnavailable
+from collab.store.base import Append, Appended, Entry, UpdateLog
+from collab.types import DocumentId
+
+OnDone = Callable[[Appended], None]
+
+WAITING_BYTES_MAX = 64 * 1024 * 1024  # beyond it the hub stops reading sockets; a minute of 1 MiB/s
+COMMIT_BYTES_MAX = 8 * 1024 * 1024  # after an outage the backlog goes out in transactions of this size
+COMMIT_ROWS_MAX = 1_024  # documents in one transaction: more only makes the others wait for their ack
+RETRY_FIRST_S = 0.05
+RETRY_MAX_S = 2.0  # people see "not saved" end at most this long after the storage is back
+SAMPLES = 1_024  # recent commits whose times and sizes are kept for metrics
+
+logger = structlog.get_logger("collab.journal")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What one document has handed over for the next commit, as one future log row."""
+
+    document: DocumentId
+    lineage: str
+    entries: list[Entry] = field(default_factory=list)
+    callers: list[tuple[int, OnDone]] = field(default_factory=list)  # (entries of this call, its callback)
+    size_bytes: int = 0
+
+    def add(self, entries: Sequence[Entry], size_bytes: int, on_done: OnDone) -> None:
+        """Joins one call's entries to the row."""
+        self.entries.extend(entries)
+        self.callers.append((len(entries), on_done))
+        self.size_bytes += size_bytes
+
+
+@dataclass(slots=True)
+class Figures:
+    """Plain numbers for metrics; the deques hold the last 1,024 commits."""
+
+    commits: int = 0
+    rows: int = 0
+    entries: int = 0
+    refused: int = 0
+    failed_commits: int = 0
+    callback_errors: int = 0
+    commit_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    batch_rows: deque[int] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+
+
+class Journal:
+    """Gathers appends and commits them, one batch at a time, in the order in which they came.
+
+    `on_trouble(error)` is called when commits begin to fail, `on_recovered()` when one has worked again.
+    """
+
+    def __init__(
+        self,
+        log: UpdateLog,
+        *,
+        waiting_bytes_max: int = WAITING_BYTES_MAX,
+        on_trouble: Callable[[Exception], None] = lambda error: None,
+        on_recovered: Callable[[], None] = lambda: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._waiting_bytes_max = waiting_bytes_max
+        self._on_trouble = on_trouble
+        self._on_recovered = on_recovered
+        self._sleep = sleep
+        self._clock = clock
+        self._waiting: dict[tuple[DocumentId, str], _Waiting] = {}
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+        self.waiting_bytes = 0
+        self.figures = Figures()
+        self.last_error: Exception | None = None
+        self.unhealthy_since: float | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last commit worked."""
+        return self.unhealthy_since is None
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that no more should be read from sockets. Appends are taken all the same."""
+        return self.waiting_bytes >= self._waiting_bytes_max
+
+    def append(self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: OnDone) -> None:
+        """Hands entries over for the next commit and returns at once; `on_done` is called when they are settled.
+
+        Calls of one document in the same batch share a row; each is told its own sequence numbers. Raises Draining
+        once the journal is closed, ValueError if there is no entry.
+        """
+        if self._closed:
+            raise Draining()
+        if not entries:
+            raise ValueError("nothing to append")
+        size = sum(len(entry.update) for entry in entries)
+        waiting = self._waiting.get((document, lineage))
+        if waiting is None:
+            waiting = self._waiting[document, lineage] = _Waiting(document, lineage)
+        waiting.add(entries, size, on_done)
+        self.waiting_bytes += size
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write(), name="journal")
+
+    async def flush(self) -> None:
+        """Returns when everything handed over so far is settled; while the storage is away, that may take for ever."""
+        while self._writer is not None:
+            await asyncio.wait({self._writer})
+
+    async def close(self, grace_s: float = 10.0) -> None:
+        """Takes no more appends and commits what waits. What is not settled after `grace_s` is told so: no ack."""
+        self._closed = True
+        if self._writer is not None:
+            _, late = await asyncio.wait({self._writer}, timeout=grace_s)
+            for task in late:
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def _write(self) -> None:
+        taken: list[_Waiting] = []
+        try:
+            while taken := self._take():
+                await self._commit(taken)
+        except asyncio.CancelledError:
+            self._abandon(taken)
+            raise
+        finally:
+            self._writer = None
+
+    def _take(self) -> list[_Waiting]:
+        """The next batch: the oldest documents first, up to the bounds of a transaction but at least one."""
+        taken: list[_Waiting] = []
+        size = 0
+        for waiting in self._waiting.values():
+            size += waiting.size_bytes
+            if taken and (size > COMMIT_BYTES_MAX or len(taken) >= COMMIT_ROWS_MAX):
+                break
+            taken.append(waiting)
+        for waiting in taken:
+            del self._waiting[waiting.document, waiting.lineage]
+        return taken
+
+    async def _commit(self, taken: Sequence[_Waiting]) -> None:
+        """Settles the batch: every caller has been told when this returns."""
+        batch = [Append(w.document, w.lineage, uuid_utils.uuid7().bytes, w.entries) for w in taken]
+        results = await self._settle(batch)
+        self.waiting_bytes -= sum(waiting.size_bytes for waiting in taken)
+        for waiting, result in zip(taken, results, strict=True):
+            self._tell(waiting, result)
+
+    async def _settle(self, batch: Sequence[Append]) -> Sequence[Appended]:
+        """Tries until the storage has answered. A batch that it cannot hold is halved until the culprit is alone."""
+        try:
+            return await self._persist(batch)
+        except Exception as error:  # the adapter says that it is the values: not to be retried
+            if len(batch) == 1:
+                logger.error("append_refused", document=batch[0].document, error=repr(error))
+                return [Appended(batch[0].document, batch[0].lineage, 0, 0, error)]
+        half = len(batch) // 2
+        return [*await self._settle(batch[:half]), *await self._settle(batch[half:])]
+
+    async def _persist(self, batch: Sequence[Append]) -> Sequence[Appended]:
+        """One commit, tried again for as long as the storage is away; other errors are the caller's."""
+        delay = RETRY_FIRST_S
+        while True:
+            started = self._clock()
+            try:
+                results = await self._log.append(batch)
+            except StorageUnavailable as error:
+                self._failed(error)
+            else:
+                self._worked(results, self._clock() - started)
+                return results
+            # Jitter: nodes that lost the same database do not come back in step.
+            await self._sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(2 * delay, RETRY_MAX_S)
+
+    def _failed(self, error: StorageUnavailable) -> None:
+        self.figures.failed_commits += 1
+        self.last_error = error
+        if self.unhealthy_since is None:
+            self.unhealthy_since = self._clock()
+            logger.error("storage_trouble", error=error.detail)
+            self._on_trouble(error)
+
+    def _worked(self, results: Sequence[Appended], seconds: float) -> None:
+        figures = self.figures
+        stored = [result for result in results if result.error is None]
+        figures.commits += 1
+        figures.rows += len(stored)
+        figures.entries += sum(result.last_seq - result.first_seq + 1 for result in stored)
+        figures.refused += len(results) - len(stored)
+        figures.commit_seconds.append(seconds)
+        figures.batch_rows.append(len(stored))
+        if self.unhealthy_since is not None:
+            logger.warning("storage_recovered", after_s=round(self._clock() - self.unhealthy_since, 3))
+            self.unhealthy_since = None
+            self._on_recovered()
+
+    def _tell(self, waiting: _Waiting, result: Appended) -> None:
+        """Gives each call of the row its own part of the numbers."""
+        first = result.first_seq
+        for count, on_done in waiting.callers:
+            own = result
+            if result.error is None:
+                own = Appended(result.document, result.lineage, first, first + count - 1)
+                first += count
+            try:
+                on_done(own)
+            except Exception:
+                # One room's mistake must not stop the others' acks.
+                self.figures.callback_errors += 1
+                logger.exception("callback_failed", document=waiting.document)
+
+    def _abandon(self, taken: Sequence[_Waiting]) -> None:
+        """The loop is ending: whoever still waits is told that nothing was promised."""
+        left = [*taken, *self._waiting.values()]
+        self._waiting.clear()
+        self.waiting_bytes = 0
+        for waiting in left:
+            error = StorageUnavailable("the node stopped before this was known to be stored")
+            self._tell(waiting, Appended(waiting.document, waiting.lineage, 0, 0, error))

@@ -1,0 +1,64 @@
+"""The store: one database, and every port on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from collab.errors import StorageUnavailable
+from collab.store import migrate
+from collab.store.catalog import SqlCatalog
+from collab.store.database import Database
+from collab.store.log import SqlLog
+from collab.store.postgres import PostgresDatabase
+from collab.store.snapshots import SqlSnapshots
+from collab.store.sqlite import SqliteDatabase, path_of
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything durable. `embedded` says that this process alone owns the database (SQLite)."""
+
+    database: Database
+    log: SqlLog
+    catalog: SqlCatalog
+    snapshots: SqlSnapshots
+    embedded: bool
+
+
+def connect(url: str, sync: str = "full") -> Database:
+    """The database of a URL: `sqlite:///path` or `postgresql://…`. Raises ValueError for others."""
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme == "sqlite":
+        return SqliteDatabase(path_of(url), sync)
+    if scheme in ("postgresql", "postgres"):
+        return PostgresDatabase(url.replace("postgres://", "postgresql://", 1), sync)
+    raise ValueError(f"no store for {scheme}:// (sqlite:///path or postgresql://…)")
+
+
+@asynccontextmanager
+async def open_store(url: str, *, sync: str = "full") -> AsyncIterator[Store]:
+    """Opens the store. An embedded SQLite is migrated; a Postgres must be at the head (`collab db upgrade`).
+
+    `sync="normal"` gives up the last commits at a power loss for speed. Raises StorageUnavailable.
+    """
+    database = connect(url, sync)
+    try:
+        embedded = database.dialect == "sqlite"
+        if embedded:
+            await migrate.upgrade(database)
+        elif await migrate.needed(database):
+            raise StorageUnavailable("the database schema is not current; run: collab db upgrade")
+        yield Store(database, SqlLog(database), SqlCatalog(database), SqlSnapshots(database), embedded)
+    finally:
+        await database.close()
+
+
+async def upgrade(url: str) -> tuple[str | None, str]:
+    """Migrates the database of this URL to the head; answers the revisions before and after."""
+    database = connect(url)
+    try:
+        return await migrate.upgrade(database)
+    finally:
+        await database.close()

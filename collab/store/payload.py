@@ -1,0 +1,81 @@
+"""The bytes of a log row, and the checksums of everything that is stored.
+
+A payload is: format (1 byte, 1), entry count, then per entry: author, session, update. Integers are var-ints; byte
+strings have their length in front. An author length is written plus one; 0 stands for "author and session as in the
+entry before", which is what a burst of typing is.
+
+Checksums are BLAKE2b cut to 8 bytes and keyed by the lineage: a row that rots, or that turns up under another
+document, is noticed but once in 2^64; CRC-32 would be 0.5 µs cheaper a row, and blind once in 2^32. The sequence
+numbers are not covered, since the database gives them after the checksum is made; that they have no gap shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from collab.errors import BadFrame
+from collab.protocol.varint import read_varbytes, read_varuint, write_varuint
+from collab.store.base import Entry
+
+FORMAT = 1
+CHECKSUM_BYTES = 8
+
+
+def encode_entries(entries: Sequence[Entry]) -> bytes:
+    """The payload of one log row. Raises UnicodeEncodeError if a name is not text, ValueError if there is no entry."""
+    if not entries:
+        raise ValueError("a log row needs an entry")
+    parts = [bytes((FORMAT,)), write_varuint(len(entries))]
+    before: Entry | None = None
+    for entry in entries:
+        if before is not None and entry.author == before.author and entry.session == before.session:
+            parts.append(b"\0")
+        else:
+            author, session = entry.author.encode(), entry.session.encode()
+            parts += (write_varuint(len(author) + 1), author, write_varuint(len(session)), session)
+        parts += (write_varuint(len(entry.update)), entry.update)
+        before = entry
+    return b"".join(parts)
+
+
+def decode_entries(payload: bytes) -> list[Entry]:
+    """The entries of a payload. Raises ValueError unless every byte is accounted for."""
+    try:
+        if payload[0] != FORMAT:
+            raise ValueError(f"unknown payload format {payload[0]}")
+        return _read_entries(payload)
+    except (BadFrame, IndexError, UnicodeDecodeError) as error:
+        raise ValueError(f"the payload cannot be read: {error}") from error
+
+
+def _read_entries(payload: bytes) -> list[Entry]:
+    count, offset = read_varuint(payload, 1)
+    entries: list[Entry] = []
+    for _ in range(count):
+        length, offset = read_varuint(payload, offset)
+        if length:
+            author, offset = payload[offset : offset + length - 1].decode(), offset + length - 1
+            name, offset = read_varbytes(payload, offset)
+            session = name.decode()
+        else:
+            author, session = entries[-1].author, entries[-1].session
+        update, offset = read_varbytes(payload, offset)
+        entries.append(Entry(author, session, update))
+    if offset != len(payload) or not entries:
+        raise ValueError(f"{len(payload) - offset} bytes left over after {len(entries)} entries")
+    return entries
+
+
+def checksum(lineage: str, *parts: bytes) -> bytes:
+    """Eight bytes over all parts, in order, for this lineage only. A part's end is not marked: fix how many there are.
+
+    Parts that could be shifted into each other (state and index of a checkpoint) are kept apart by their length.
+    """
+    if len(parts) == 1:
+        return blake2b(parts[0], digest_size=CHECKSUM_BYTES, key=lineage.encode()[:64]).digest()
+    digest = blake2b(digest_size=CHECKSUM_BYTES, key=lineage.encode()[:64])
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
