@@ -50,7 +50,7 @@ class Struct(NamedTuple):
 
 
 class Section(NamedTuple):
-    """The structs of one client, adjacent in clocks (gaps are SKIPs); `data[start:stop]` holds them all."""
+    """The structs of one client, adjacent in clocks (gaps between are SKIPs); `data[start:stop]` holds them."""
 
     client: int
     clock: int
@@ -114,6 +114,8 @@ def _section(data: bytes, offset: int, limits: Limits) -> Section:
     own = data[at:offset]
     clock, start = read_varuint(data, offset)
     structs = _structs(data, start, count, (client, own, clock), limits)
+    if structs[0].info == SKIP or structs[-1].info == SKIP:
+        raise BadUpdate("a gap at an end of a client's structs", start)
     return Section(client, clock, structs[-1].end, start, structs[-1].stop, structs)
 
 

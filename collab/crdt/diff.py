@@ -37,7 +37,7 @@ def _run(state: bytes, index: StateIndex, part: Part, known: int) -> Run | None:
     at = bisect_right(structs, known, key=_end)
     struct, left = structs[at], left - at
     if struct.info == SKIP:
-        return Run(part.client, struct.end, [state[struct.stop : part.stop]], left - 1) if left > 1 else None
+        return Run(part.client, struct.end, [state[struct.stop : part.stop]], left - 1)
     if struct.clock == known:
         return Run(part.client, known, [state[struct.start : part.stop]], left)
     pieces = [cut(state, struct, part.client, known), state[struct.stop : part.stop]]

@@ -115,8 +115,9 @@ def _end(struct: Struct) -> int:
 
 def _check_order(update: Update) -> None:
     """Refuses circular references: every reader would hold the structs as pending for ever."""
+    rows = {section.client: section.structs for section in update.sections}
     known = {section.client: section.clock for section in update.sections}
-    settling = Settling(update.sections, known, elsewhere=SAFE_MAX, over_gaps=True)
-    for section, taken in zip(update.sections, settling.taken, strict=True):
-        if taken < len(section.structs):
-            raise BadUpdate("structs refer to each other in a circle", section.structs[taken].start)
+    taken = Settling(rows, known, elsewhere=SAFE_MAX, over_gaps=True).run().taken
+    for client, structs in rows.items():
+        if taken[client] < len(structs):
+            raise BadUpdate("structs refer to each other in a circle", structs[taken[client]].start)

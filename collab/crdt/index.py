@@ -35,7 +35,7 @@ class Mark(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Where one client's structs lie: `state[start:stop]`; clocks below `known` have no gap before them. `total` structs."""
+    """Where one client's structs lie: `state[start:stop]`; clocks below `known` have no gap before them."""
 
     client: int
     clock: int

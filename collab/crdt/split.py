@@ -20,10 +20,11 @@ def split(update: Checked, clocks: Clocks) -> tuple[bytes | None, bytes | None]:
     all of its clocks, so that nobody can delete in advance what others will write.
     """
     decoded = decode(update.raw)
-    settling = Settling(decoded.sections, clocks.next)
+    settling = Settling({section.client: section.structs for section in decoded.sections}, clocks.next).run()
     ready: list[Run] = []
     ahead: list[Run] = []
-    for section, taken in zip(decoded.sections, settling.taken, strict=True):
+    for section in decoded.sections:
+        taken = settling.taken[section.client]
         _append(ready, decoded, section, _unknown(section.structs[:taken], clocks.next.get(section.client, 0)))
         _append(ahead, decoded, section, section.structs[taken:])
     now, later = _split_deletes(decoded.deletes, settling, clocks.deleted)
