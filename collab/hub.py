@@ -21,14 +21,12 @@ from collab.crdt.index import StateIndex
 from collab.errors import CollabError, Draining, Quarantined, StorageUnavailable
 from collab.limits import Limits
 from collab.metrics import Counters
+from collab.pace import Pace
 from collab.slot import Slot
 from collab.store.base import Appended, Entry, Stored, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
-
-BUSY_SHARE = 4.0  # a room whose tick took t seconds rests up to 4 t before the next: fan-out takes at most a fifth
-REST_FLOOR_S = 0.0002  # ticks cheaper than this never rest: at light load an edit leaves in the turn it came in
 
 
 def _settle(future: asyncio.Future[int], value: int) -> None:
@@ -84,6 +82,7 @@ class Hub:
         self.settings = settings
         self.counters = counters
         self.draining = False
+        self.pace = Pace(settings.tick_s_max)
         self.slots: dict[DocumentId, Slot] = {}
         self._log = update_log
         self._journal = journal
@@ -310,9 +309,8 @@ class Hub:
                 self._bus.publish(BusFrame(self.node, room.document, room.lineage, 0, 0, effects.presence_body))
                 slot.tell("presence")
         ended = loop.time()
-        cost = ended - started
         slot.used_at = ended
-        slot.rests_until = ended + min(self.settings.tick_s_max, cost * BUSY_SHARE) if cost > REST_FLOOR_S else 0.0
+        slot.rests_until = ended + self.pace.rest_s(ended - started)
 
     def _show(self, room: Room, wire: bytes, skip: Session | None) -> None:
         for session, write in list(room.live.items()):

@@ -1,0 +1,88 @@
+"""Runs one node: uvicorn with our socket shell, and a shutdown that drains."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+import uvicorn
+
+from collab.services import Services
+from collab.settings import Settings
+from collab.sockets.fast import FastProtocol
+
+log = structlog.get_logger(__name__)
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, but sockets are drained and the journal flushed before connections are cut."""
+
+    def __init__(self, config: uvicorn.Config, services: Services, on_ready: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._services = services
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens; then tells the port, which may have been picked by the system."""
+        await super().startup(sockets)
+        if self.started:
+            gc.collect()
+            gc.freeze()  # what lives now lives for ever: the collector need not look at it again
+            listening = next(iter(self.servers)).sockets[0]
+            self._on_ready(listening.getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops accepting, drains, flushes, then lets uvicorn close what is left."""
+        for server in self.servers:
+            server.close()
+        await self._services.drain()
+        await super().shutdown(sockets)
+
+
+def run(settings: Settings, on_ready: Callable[[int], None]) -> None:
+    """Serves until SIGTERM or SIGINT. Raises CollabError when the database cannot be opened."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, on_ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings, on_ready: Callable[[int], None]) -> None:
+    async with Services.open(settings) as services:
+        config = uvicorn.Config(
+            services.app,
+            host=settings.host,
+            port=settings.port,
+            ws=_shell(settings, services),
+            ws_max_size=services.limits.sync_frame_bytes_max,
+            ws_per_message_deflate=False,  # compression is per connection: it would undo the shared frame
+            ws_ping_interval=20.0,
+            ws_ping_timeout=60.0,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            backlog=4096,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+            ssl_certfile=settings.ssl_certfile,
+            ssl_keyfile=settings.ssl_keyfile,
+        )
+        log.info("serving", node=services.node, socket_shell=settings.socket_shell)
+        await DrainingServer(config, services, on_ready).serve()
+
+
+def _shell(settings: Settings, services: Services) -> Any:
+    if settings.socket_shell == "asgi":
+        return "websockets-sansio"
+    return type("NodeProtocol", (FastProtocol,), {"sockets": services.sockets})

@@ -1,0 +1,66 @@
+"""Settings: `COLLAB_*` from the environment, flags of the same names on the command line. Read here, passed down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(BaseSettings):
+    """Everything that may be set from outside. Seconds, bytes and milliseconds are named in each field."""
+
+    model_config = SettingsConfigDict(env_prefix="COLLAB_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    data: Path = Field(Path(".collab"), description="Folder for the embedded SQLite database; made if absent.")
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… or sqlite:///…; default: SQLite in the data folder."
+    )
+    sqlite_sync: str = Field("full", pattern="^(full|normal)$", description="full: an ack survives power loss.")
+    socket_shell: str = Field("fast", pattern="^(fast|asgi)$", description="fast: picows; asgi: portable.")
+    public_url: str | None = Field(None, description="How clients reach this service, if behind a proxy.")
+    ssl_certfile: Path | None = Field(None, description="Certificate chain (PEM): serve https and wss.")
+    ssl_keyfile: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+    open_to_the_world: bool = Field(False, description="Allow other than loopback without any authentication.")
+    origins: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Origins, besides the service's own, whose pages may connect (comma separated)."
+    )
+    frames_per_s: float | None = Field(
+        None, ge=0, description="Frames a socket may send per second, 0: any; default 200, any while open on loopback."
+    )
+    linger_s: float = Field(30.0, ge=0, description="How long an empty room stays loaded.")
+    resident_bytes_max: int = Field(512 * 1024 * 1024, ge=0, description="Memory for documents over all rooms.")
+    tick_ms_max: float = Field(20.0, ge=0, le=100, description="The longest a costly room spaces its ticks.")
+    checkpoint_rows: int = Field(500, ge=1, description="Log rows after a checkpoint before the next one is made.")
+    engine_workers: int = Field(2, ge=1, description="Child processes for content work.")
+    engine_call_s: float = Field(20.0, gt=0, description="Longest content call.")
+    drain_s: float = Field(8.0, gt=0, description="Longest graceful shutdown.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @field_validator("origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [o.strip() for o in value.split(",") if o.strip()] if isinstance(value, str) else value
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The URL given, or SQLite in the data folder."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data.resolve() / 'collab.db'}"
+
+    @property
+    def embedded(self) -> bool:
+        """True if the database is a file of ours, which `serve` may migrate by itself."""
+        return self.resolved_database_url.startswith("sqlite")
+
+    @property
+    def on_loopback(self) -> bool:
+        """True if only this machine can connect."""
+        return self.host in LOOPBACK

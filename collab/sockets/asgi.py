@@ -1,0 +1,148 @@
+"""The portable shell: a plain ASGI WebSocket route, for other servers and for tests in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from starlette.datastructures import Headers
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from collab.errors import BadFrame, CollabError
+from collab.protocol.frames import messages
+from collab.sockets.admission import Admission, Sockets, Upgrade
+
+
+class AsgiOutbox:
+    """Bounded queue of messages and the task that writes them; past the bound the hub queues nothing more."""
+
+    def __init__(self, websocket: WebSocket, sockets: Sockets, admission: Admission) -> None:
+        self._websocket = websocket
+        self._sockets = sockets
+        self._admission = admission
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self.error: CollabError | None = None
+        self.full = False
+        self.heard = True
+
+    def write(self, wire: bytes) -> None:
+        """Queues; the frames are taken apart again, since the ASGI server does its own framing."""
+        self._queue.extend(messages(wire))
+        self._bytes += len(wire)
+        self._wake.set()
+        if not self.full and self._bytes > self._sockets.limits.outbox_bytes_max:
+            self.full = True
+            asyncio.get_running_loop().call_soon(self._pause)
+
+    def close(self, error: CollabError) -> None:
+        """Ends the connection once what is queued has been written."""
+        self.error = self.error or error
+        self._wake.set()
+
+    def ping(self) -> None:
+        """ASGI servers ping by themselves."""
+        self.heard = True
+
+    def _pause(self) -> None:
+        session = getattr(self, "session", None)
+        if self.full and session is not None:
+            self._sockets.hub.pause(self._admission.slot, session)
+
+    async def run(self) -> None:
+        """Writes until closed. Ends by closing the socket with the error's code."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                await self._websocket.send_bytes(self._queue.popleft())
+            self._bytes = 0
+            if self.full:
+                self.full = False
+                self._sockets.hub.resume(self._admission.slot, self.session)
+            if self.error is not None and not self._queue:
+                await self._websocket.close(self.error.close_code, self.error.detail[:100])
+                return
+
+    def attach(self) -> None:
+        """Joins the room; the session's messages go through this outbox from now on."""
+        self.session = self._sockets.join(self._admission, self)
+
+
+def route(sockets: Sockets) -> WebSocketRoute:
+    """The route to mount in an ASGI application."""
+
+    async def endpoint(websocket: WebSocket) -> None:
+        try:
+            admission = await sockets.admit(upgrade_of(websocket))
+        except CollabError as error:
+            sockets.refusals.count("socket", error.code)
+            await _deny(websocket, error)
+            return
+        await websocket.accept(admission.subprotocol)
+        await _serve(websocket, sockets, admission)
+
+    return WebSocketRoute("/sync/{document:path}", endpoint)
+
+
+def upgrade_of(websocket: WebSocket) -> Upgrade:
+    """The request as both shells see it."""
+    scope = websocket.scope
+    headers = Headers(scope=scope)
+    merged = {name: ", ".join(headers.getlist(name)) for name in headers}
+    peer = scope["client"][0] if scope.get("client") else ""
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    return Upgrade(path, scope["query_string"].decode("latin-1"), merged, peer, scope["scheme"] == "wss")
+
+
+async def _deny(websocket: WebSocket, error: CollabError) -> None:
+    from starlette.responses import PlainTextResponse
+
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(PlainTextResponse(error.detail, error.http_status))
+    else:
+        await websocket.close(error.close_code, error.detail[:100])
+
+
+async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission) -> None:
+    outbox = AsgiOutbox(websocket, sockets, admission)
+    try:
+        outbox.attach()
+    except CollabError as error:
+        sockets.hub.release(admission.slot)
+        await websocket.close(error.close_code, error.detail[:100])
+        return
+    writer = asyncio.create_task(outbox.run(), name="socket writer")
+    reader = asyncio.create_task(_read(websocket, sockets, admission, outbox), name="socket reader")
+    try:
+        await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+        if reader.done() and outbox.error is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(writer), 1.0)
+    finally:
+        sockets.hub.leave(admission.slot, outbox.session)
+        for task in (writer, reader):
+            task.cancel()
+        await asyncio.gather(writer, reader, return_exceptions=True)
+
+
+async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, outbox: AsgiOutbox) -> None:
+    try:
+        while websocket.client_state is WebSocketState.CONNECTED and outbox.error is None:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            data = message.get("bytes")
+            if data is None:
+                raise BadFrame("a text frame; this protocol is binary")
+            pause_s = sockets.hub.receive(admission.slot, outbox.session, data)
+            if pause_s > 0.0:
+                await asyncio.sleep(pause_s)
+    except WebSocketDisconnect:
+        return
+    except CollabError as error:
+        sockets.refusals.count("socket", error.code)
+        outbox.close(error)

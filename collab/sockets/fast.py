@@ -1,0 +1,291 @@
+"""The fast shell: picows behind uvicorn's port. uvicorn's HTTP side hands the connection over at the upgrade.
+
+The protocol class of picows is not public (`picows.picows.WSProtocol`), hence the pinned version. The handshake is
+held until the caller is admitted and the document is loaded; a refusal is a plain HTTP answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any, ClassVar, cast
+
+import structlog
+from picows import (
+    WSAutoPingStrategy,
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+)
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public, hence untyped
+
+from collab.core.session import Session
+from collab.errors import BadFrame, CollabError, Draining, TooLarge
+from collab.sockets.admission import Admission, Sockets, Upgrade
+
+log = structlog.get_logger(__name__)
+
+BINARY, CONTINUATION, CLOSE = WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+HELD_BYTES_MAX = 64 * 1024  # what a client may send before it is admitted; honest ones send nothing
+
+
+class QuietLogger:
+    """picows makes one logging.Logger per connection unless it is given something that is not one."""
+
+    name = "picows"
+
+    def isEnabledFor(self, level: int) -> bool:
+        return level >= logging.WARNING
+
+    def log(self, *args: object, **kwargs: object) -> None:
+        """Connection chatter is not logged."""
+
+    debug = info = log
+
+    def warning(self, message: str, *args: object, **kwargs: object) -> None:
+        logging.getLogger("picows").warning(message, *args)
+
+    error = exception = warning
+
+
+QUIET = QuietLogger()
+
+
+class FastSocket(WSListener):
+    """One connection: reads frames into its room and is its session's outbox."""
+
+    def __init__(self, sockets: Sockets, admission: Admission) -> None:
+        self.sockets = sockets
+        self.admission = admission
+        self.session: Session | None = None
+        self.transport: WSTransport | None = None
+        self.parts: list[bytes] | None = None
+        self.heard = True
+        self.full = False
+
+    # --- outbox
+
+    def close(self, error: CollabError) -> None:
+        """Sends the error's close code and hangs up."""
+        if self.transport is not None and not self.transport.is_disconnected:
+            self.transport.send_close(cast(WSCloseCode, error.close_code), error.detail[:100])
+            self.transport.disconnect()
+
+    def ping(self) -> None:
+        """A WebSocket ping; any frame in answer sets `heard`."""
+        if self.transport is not None and not self.transport.is_disconnected:
+            self.transport.send_ping()
+
+    # --- events of picows
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        underlying = transport.underlying_transport
+        underlying.set_write_buffer_limits(high=self.sockets.limits.outbox_bytes_max)
+        self.write = underlying.write
+        try:
+            self.session = self.sockets.join(self.admission, self)
+        except CollabError as error:
+            self.sockets.hub.release(self.admission.slot)
+            self.close(error)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self.heard = True
+        kind = frame.msg_type
+        if kind == BINARY and frame.fin and self.parts is None:
+            self._receive(frame.get_payload_as_bytes())
+        elif kind == BINARY or kind == CONTINUATION:
+            self._fragment(kind, frame)
+        elif kind == CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+        elif kind == WSMsgType.TEXT:
+            self._refuse(BadFrame("a text frame; this protocol is binary"))
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        session, self.session = self.session, None
+        if session is not None:
+            self.sockets.hub.leave(self.admission.slot, session)
+
+    def pause_writing(self) -> None:
+        self.full = True
+        if self.session is not None:
+            self.sockets.hub.pause(self.admission.slot, self.session)
+
+    def resume_writing(self) -> None:
+        self.full = False
+        if self.session is not None:
+            self.sockets.hub.resume(self.admission.slot, self.session)
+
+    # --- frames
+
+    def _receive(self, message: bytes) -> None:
+        if self.session is None:
+            return
+        try:
+            pause_s = self.sockets.hub.receive(self.admission.slot, self.session, message)
+        except CollabError as error:
+            self._refuse(error)
+            return
+        if pause_s > 0.0:
+            self._rest(pause_s)
+
+    def _fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
+        if (kind == BINARY) != (self.parts is None):
+            self._refuse(BadFrame("fragments out of order"))
+            return
+        if self.parts is None:
+            self.parts = []
+        self.parts.append(frame.get_payload_as_bytes())
+        limits = self.sockets.limits
+        if len(self.parts) > limits.fragments_max or sum(map(len, self.parts)) > limits.sync_frame_bytes_max:
+            self._refuse(TooLarge("too many or too large fragments"))
+        elif frame.fin:
+            message, self.parts = b"".join(self.parts), None
+            self._receive(message)
+
+    def _refuse(self, error: CollabError) -> None:
+        self.sockets.refusals.count("socket", error.code)
+        session, self.session = self.session, None  # nothing more of this connection is looked at
+        if session is not None:
+            self.sockets.hub.leave(self.admission.slot, session)
+        self.close(error)
+
+    def _rest(self, pause_s: float) -> None:
+        """Not reading is how a socket is slowed: its own sender waits, nothing is lost."""
+        if self.transport is None:
+            return
+        underlying = self.transport.underlying_transport
+        if underlying.is_closing() or not underlying.is_reading():
+            return
+        underlying.pause_reading()
+        asyncio.get_running_loop().call_later(pause_s, self._wake)
+
+    def _wake(self) -> None:
+        if self.transport is not None and not self.transport.underlying_transport.is_closing():
+            self.transport.underlying_transport.resume_reading()
+
+
+class FastProtocol(WSProtocol):  # type: ignore[misc]
+    """What uvicorn instantiates per upgrade (`ws=` of its Config)."""
+
+    sockets: ClassVar[Sockets]
+
+    def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: object = None) -> None:
+        super().__init__(
+            None, None, False, self._listener, QUIET, True, None,
+            False, 20.0, 20.0, WSAutoPingStrategy.PING_WHEN_IDLE, True,
+            self.sockets.limits.sync_frame_bytes_max, None, 2048,
+        )  # fmt: skip
+        self._state = server_state
+        self._held: bytearray | None = bytearray()
+        self._admission: Admission | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._state.connections.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state.connections.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+        super().connection_lost(exc)
+        if self._admission is not None:  # admitted, but gone before the socket opened
+            self.sockets.hub.release(self._admission.slot)
+            self._admission = None
+
+    def shutdown(self) -> None:
+        """uvicorn calls this on every open connection when it goes down."""
+        if isinstance(self.listener, FastSocket):
+            self.listener.close(Draining())
+        else:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """The replayed upgrade request first; later calls come only until reading is switched to picows' buffer."""
+        if self._held is None:
+            self._feed(data)
+            return
+        self._held += data
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._admit(bytes(data)), name="admit socket")
+        elif len(self._held) > HELD_BYTES_MAX:
+            self._transport.close()
+
+    async def _admit(self, request: bytes) -> None:
+        try:
+            self._admission = await self.sockets.admit(_parse(request, self._transport))
+        except CollabError as error:
+            self.sockets.refusals.count("socket", error.code)
+            self._answer(error)
+        except Exception:
+            log.exception("socket admission failed")
+            self._answer(CollabError())
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._transport.is_closing():
+            return
+        held, self._held = bytes(self._held or b""), None
+        self._feed(_canonical(held))
+        # uvloop picks its read callback (plain or buffered) when reading starts: restart it for picows' buffer
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._transport.resume_reading()
+
+    def _feed(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            buffer = self.get_buffer(-1)
+            size = min(len(buffer), len(view))
+            buffer[:size] = view[:size]
+            self.buffer_updated(size)
+            view = view[size:]
+
+    def _answer(self, error: CollabError) -> None:
+        status = HTTPStatus(error.http_status)
+        body = error.detail.encode()
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain\r\nconnection: close\r\n"
+        self._transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        self._transport.close()
+
+    def _listener(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | None:
+        admission, self._admission = self._admission, None
+        if admission is None:
+            return None
+        headers = {"Sec-WebSocket-Protocol": admission.subprotocol} if admission.subprotocol else None
+        response = WSUpgradeResponse.create_101_response(extra_headers=headers)
+        return WSUpgradeResponseWithListener(response, FastSocket(self.sockets, admission))
+
+
+def _parse(request: bytes, transport: Any) -> Upgrade:
+    """Reads the request that uvicorn has checked and written out again: one line, then `name: value` lines."""
+    lines = request.decode("latin-1").split("\r\n")
+    target = lines[0].split(" ")[1]
+    path, _, query = target.partition("?")
+    headers: dict[str, str] = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(": ")
+        if name:
+            key = name.lower()
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    peer = transport.get_extra_info("peername")
+    return Upgrade(path, query, headers, peer[0] if peer else "", transport.get_extra_info("sslcontext") is not None)
+
+
+def _canonical(request: bytes) -> bytes:
+    """picows wants exactly `Connection: Upgrade`; Firefox sends `keep-alive, Upgrade`. uvicorn has checked it."""
+    head, separator, rest = request.partition(b"\r\n\r\n")
+    lines = [b"connection: Upgrade" if line[:11].lower() == b"connection:" else line for line in head.split(b"\r\n")]
+    return b"\r\n".join(lines) + separator + rest
+
+
