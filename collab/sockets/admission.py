@@ -64,6 +64,8 @@ def document_id(encoded: str, limits: Limits) -> DocumentId:
         raise BadRequest(f"a document id has 1 to {limits.document_id_chars_max} characters")
     if not document.isprintable():
         raise BadRequest("a document id holds printable characters only")
+    if document in (".", ".."):
+        raise BadRequest("URL clients resolve . and .. away, so they cannot be document ids")
     return document
 
 

@@ -78,7 +78,11 @@ class SqlCatalog:
         if cursor is not None:
             query = query.where(col(DocumentRow.id) > decode_cursor(cursor))
         if prefix:
-            query = query.where(col(DocumentRow.id).startswith(prefix, autoescape=True))
+            # A range and not LIKE, which ignores case in SQLite and has wildcards: the index finds both ends.
+            query = query.where(col(DocumentRow.id) >= prefix)
+            end = after_prefix(prefix)
+            if end is not None:
+                query = query.where(col(DocumentRow.id) < end)
         if not deleted:
             query = query.where(col(DocumentRow.deleted_at).is_(None))
         for key, value in (metadata or {}).items():

@@ -1,0 +1,38 @@
+"""The REST application: routers, problems, documentation, nothing else."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from collab import __version__
+from collab.api import documents, health, openapi, problems, state, updates
+from collab.api.edge import API, Edge
+from collab.api.parts import Parts
+
+ROUTERS = (documents.router, state.router, updates.router)
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """Builds the application around running services; whoever calls it starts and stops them."""
+    app = FastAPI(
+        title="collab",
+        version=__version__,
+        summary="Documents that many people edit at once.",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.parts = parts
+    api = APIRouter(prefix=API)
+    for router in ROUTERS:
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(health.router)
+    problems.install(app, parts.refusals)
+    openapi.install(app)
+    app.add_middleware(Edge, limits=parts.limits)
+    return app

@@ -1,0 +1,216 @@
+"""Documents as things with a name: create, list, read, rename, delete, bring back, purge."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from uuid_utils import uuid7
+
+from collab.api.deps import ID_SCHEMA, Caller, PartsDep, Readable, Writable
+from collab.api.erasure import erase
+from collab.api.etags import version
+from collab.api.models import Metadata, Title, merge_patch_body, merged
+from collab.api.parts import Parts
+from collab.api.problems import answers
+from collab.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Gone,
+    NotFound,
+    RateLimited,
+    StorageUnavailable,
+    TooLarge,
+    Unauthorized,
+    Unprocessable,
+)
+from collab.limits import DEFAULT
+from collab.sockets.admission import document_id
+from collab.store.base import Document
+from collab.types import Access
+
+router = APIRouter(prefix="/documents", tags=["documents"])
+
+
+class NewDocument(BaseModel):
+    """What a document is created with; everything may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str | None, Field(json_schema_extra=ID_SCHEMA, examples=["notes"])] = None
+    title: Title | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class DocumentPatch(BaseModel):
+    """A merge patch (RFC 7396): what is left out stays, null removes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title | None = None
+    metadata: Metadata | None = None
+
+
+class DocumentDetails(BaseModel):
+    """A document's particulars. `version` in quotes is the entity tag of its state and content."""
+
+    id: str = Field(examples=["notes"])
+    title: str | None = Field(examples=["Minutes of May"])
+    metadata: dict[str, Any] = Field(examples=[{"team": "a"}])
+    version: str = Field(description="`<lineage>.<seq>`", examples=["9f86d081884c7d65.42"])
+    lineage: str = Field(description="Another one means another document under the same id.")
+    seq: int = Field(ge=0, description="How many updates are in its log.", examples=[42])
+    bytes: int = Field(ge=0, description="What its log and checkpoint take up.", examples=[2048])
+    online: int = Field(ge=0, description="Sockets open on this node.", examples=[2])
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+    quarantine: str | None = Field(None, description="Why it is read-only, if stored bytes failed their check.")
+
+
+class DocumentPage(BaseModel):
+    """One page; `cursor` fetches the next one."""
+
+    items: list[DocumentDetails]
+    cursor: str | None = None
+
+
+def details(parts: Parts, document: Document) -> DocumentDetails:
+    """Shapes a document of the catalog."""
+    slot = parts.hub.slots.get(document.id)
+    return DocumentDetails(
+        id=document.id,
+        title=document.title,
+        metadata=dict(document.metadata),
+        version=version(document.lineage, document.seq),
+        lineage=document.lineage,
+        seq=document.seq,
+        bytes=document.bytes_stored,
+        online=len(slot.room.sessions) if slot is not None else 0,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+        deleted_at=document.deleted_at,
+        quarantine=document.quarantine,
+    )
+
+
+REFUSED = answers(Unauthorized, Forbidden, RateLimited, StorageUnavailable)
+NAMED = answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, RateLimited, StorageUnavailable)
+LIST_FETCHES_MAX = 20  # a caller who may see few documents gets short pages, not slow ones
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a document",
+    responses={
+        201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is."}}},
+        **answers(BadRequest, Unauthorized, Forbidden, Conflict, Gone, TooLarge, Unprocessable, RateLimited),
+        **answers(StorageUnavailable),
+    },
+)
+async def create_document(body: NewDocument, parts: PartsDep, principal: Caller, response: Response) -> DocumentDetails:
+    """Creates it, empty or with content; without an `id` one is chosen (UUIDv7).
+
+    Documents also come into being when the first socket writes to them; this call is for those who want a title,
+    metadata, first content, or to be sure that the id was free.
+    """
+    document = checked_id(body.id, parts) if body.id is not None else str(uuid7())
+    parts.door.policy.require(principal, document, Access.WRITE)
+    created = await parts.catalog.create(document, body.title, body.metadata)
+    response.headers["Location"] = f"/api/documents/{quote(document, safe='')}"
+    return details(parts, created)
+
+
+def checked_id(document: str, parts: Parts) -> str:
+    """Raises BadRequest as for an id in a path."""
+    return document_id(quote(document, safe=""), parts.limits)
+
+
+@router.get("", summary="List documents", responses={**REFUSED, **answers(BadRequest, Unprocessable)})
+async def list_documents(
+    request: Request,
+    parts: PartsDep,
+    principal: Caller,
+    limit: Annotated[int, Query(ge=1, le=DEFAULT.page_size_max, description="Most items in a page.")] = 100,
+    cursor: Annotated[str | None, Query(description="The `cursor` of the page before.")] = None,
+    prefix: Annotated[str, Query(description="Only ids that begin like this.", examples=["team-a/"])] = "",
+    deleted: Annotated[bool, Query(description="Soft-deleted ones as well.")] = False,
+) -> DocumentPage:
+    """Pages by id, stable while documents are written, created and deleted. Only what the caller may read is listed,
+    so a page may hold fewer than `limit` items and still have a `cursor`.
+
+    `metadata.KEY=VALUE` (any number of them, e.g. `metadata.team=a`) keeps those whose top-level metadata has this
+    string under this key.
+    """
+    wanted = {k.removeprefix("metadata."): v for k, v in request.query_params.items() if k.startswith("metadata.")}
+    found: list[Document] = []
+    for _ in range(LIST_FETCHES_MAX):
+        page = await parts.catalog.list(limit, cursor, prefix, wanted or None, deleted)
+        found = [document for document in page.items if parts.door.policy.may(principal, document.id)]
+        cursor = page.cursor
+        if found or cursor is None:
+            break
+    return DocumentPage(items=[details(parts, document) for document in found], cursor=cursor)
+
+
+@router.get("/{document}", summary="Read a document's details", responses=NAMED)
+async def read_document(target: Readable) -> DocumentDetails:
+    """Title, metadata, version, size, times, and how many sockets are open on this node."""
+    return details(target.parts, await target.parts.catalog.get(target.document))
+
+
+@router.head("/{document}", summary="Ask whether a document exists", responses=NAMED)
+async def probe_document(target: Readable) -> Response:
+    """The same without the body, by one indexed read."""
+    await target.head()
+    return Response(media_type="application/json")
+
+
+@router.patch(
+    "/{document}",
+    summary="Rename a document, change its metadata",
+    responses={**NAMED, **answers(TooLarge, Unprocessable)},
+    openapi_extra=merge_patch_body("DocumentPatch"),
+)
+async def patch_document(body: DocumentPatch, target: Writable) -> DocumentDetails:
+    """A JSON merge patch (RFC 7396): what is left out stays, null removes, objects are merged."""
+    catalog = target.parts.catalog
+    before = await catalog.get(target.document)
+    patch = body.model_dump(include=body.model_fields_set)
+    if "metadata" in patch:
+        patch["metadata"] = merged(before.metadata, patch["metadata"])
+    return details(target.parts, await catalog.patch(target.document, patch))
+
+
+@router.delete(
+    "/{document}",
+    status_code=204,
+    summary="Delete a document, softly or for good",
+    responses=NAMED,
+)
+async def delete_document(
+    target: Writable,
+    purge: Annotated[bool, Query(description="Erase it: log, checkpoints, snapshots. This cannot be undone.")] = False,
+) -> None:
+    """Soft deletion hides it and ends its sockets (close code 4410); `undelete` brings it back.
+
+    A purge leaves nothing but the ids of the CRDT clients that wrote in it, so that a copy which comes back from a
+    week offline is refused (code `lineage_retired`, close code 4411) instead of bringing the content back.
+    """
+    if purge:
+        await erase(target.parts, target.document)
+        return
+    await target.head()
+    await target.parts.catalog.set_deleted(target.document, True)
+    target.parts.hub.evict(target.document, Gone())
+
+
+@router.post("/{document}/undelete", summary="Bring a soft-deleted document back", responses=NAMED)
+async def undelete_document(target: Writable) -> DocumentDetails:
+    """Does nothing to one that is not deleted."""
+    return details(target.parts, await target.parts.catalog.set_deleted(target.document, False))

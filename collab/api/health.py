@@ -1,0 +1,102 @@
+"""Signs of life for load balancers and Prometheus; never authenticated, never about content."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+from pydantic import BaseModel, Field
+
+from collab.api.deps import PartsDep
+from collab.api.parts import Parts, Probe
+from collab.errors import CollabError
+
+router = APIRouter(tags=["health"])
+
+PROBE_S = 3.0
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """What each probe said: "ok", or what is wrong."""
+
+    ready: bool
+    probes: dict[str, str] = Field(examples=[{"database": "ok", "bus": "ok"}])
+
+
+@router.get("/healthz", summary="Is the process up?")
+async def healthz() -> Alive:
+    """Always 200 while the process can answer; says nothing of the database."""
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    summary="Can this node do its work?",
+    responses={503: {"model": Ready, "description": "Something that the node needs does not work."}},
+)
+async def readyz(parts: PartsDep, response: Response) -> Ready:
+    """200 if the database takes reads and writes, the bus can be reached, and the node is not going down."""
+    names = list(parts.probes)
+    said = dict(zip(names, await asyncio.gather(*(_probe(parts.probes[name]) for name in names)), strict=True))
+    if parts.hub.draining:
+        said["node"] = "draining"
+    ready = all(text == "ok" for text in said.values())
+    response.status_code = 200 if ready else 503
+    return Ready(ready=ready, probes=said)
+
+
+async def _probe(probe: Probe) -> str:
+    try:
+        async with asyncio.timeout(PROBE_S):
+            await probe()
+    except TimeoutError:
+        return f"no answer in {PROBE_S:g} s"
+    except CollabError as error:
+        return error.detail
+    return "ok"
+
+
+@router.get(
+    "/metrics",
+    summary="Figures of this node",
+    response_class=Response,
+    responses={200: {"description": "Prometheus text.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(parts: PartsDep) -> Response:
+    """For Prometheus to scrape."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(NodeCollector(parts))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_1_0_0)
+
+
+class NodeCollector:
+    """Turns the node's plain integers into metrics at the moment they are asked for."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, fresh."""
+        hub = self._parts.hub
+        for name, value in self._parts.counters.items():
+            kind = GaugeMetricFamily if name == "sockets" else CounterMetricFamily
+            yield kind(f"collab_{name}", name.replace("_", " "), value=value)
+        refused = CounterMetricFamily("collab_refusals", "refused by error code", labels=("where", "code"))
+        for labels, count in self._parts.refusals.counts.items():
+            refused.add_metric(labels, count)
+        yield refused
+        sizes = [slot.room.history.size_bytes for slot in hub.slots.values()]
+        yield GaugeMetricFamily("collab_rooms", "documents loaded", value=len(sizes))
+        yield GaugeMetricFamily("collab_rooms_bytes", "bytes of documents loaded", value=sum(sizes))
+        for name, measured in self._parts.gauges().items():
+            yield GaugeMetricFamily(f"collab_{name}", name.replace("_", " "), value=measured)

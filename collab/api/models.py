@@ -1,0 +1,88 @@
+"""Bodies that more than one call takes or gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AfterValidator, Field, JsonValue
+
+from collab.errors import Unprocessable
+from collab.limits import DEFAULT
+
+METADATA_DEPTH_MAX = 32
+
+
+def _storable_text(text: str) -> str:
+    """NUL is refused because Postgres cannot hold it; lone surrogates never get here."""
+    if "\x00" in text:
+        raise ValueError("text must not contain NUL")
+    return text
+
+
+def _storable_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        packed = orjson.dumps(metadata)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON that can be kept: {error}") from None
+    if len(packed) > DEFAULT.metadata_bytes_max:
+        raise ValueError(f"metadata of {len(packed)} bytes, {DEFAULT.metadata_bytes_max} are allowed")
+    if b"\\u0000" in packed:
+        raise ValueError("metadata must not contain NUL")
+    _check_depth(metadata, METADATA_DEPTH_MAX)
+    return metadata
+
+
+def _check_depth(value: JsonValue, levels: int) -> None:
+    if levels < 0:
+        raise ValueError(f"metadata is nested deeper than {METADATA_DEPTH_MAX} levels")
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("metadata holds a number that is not finite")
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_depth(child, levels - 1)
+
+
+Title = Annotated[
+    str,
+    AfterValidator(_storable_text),
+    Field(max_length=DEFAULT.title_chars_max, examples=["Minutes of May"], json_schema_extra={"format": "text"}),
+]
+Metadata = Annotated[
+    dict[str, JsonValue],
+    AfterValidator(_storable_metadata),
+    Field(
+        description=f"Anything of yours, up to {DEFAULT.metadata_bytes_max // 1024} KiB of JSON.",
+        examples=[{"team": "a"}],
+        json_schema_extra={"format": "metadata"},
+    ),
+]
+
+
+def merged(before: Mapping[str, Any], patch: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metadata with a merge patch applied (RFC 7396); None empties it. Raises Unprocessable if it cannot be kept."""
+    if patch is None:
+        return {}
+    try:
+        return _storable_metadata(_merge(before, patch))
+    except ValueError as error:
+        raise Unprocessable(str(error)) from None
+
+
+def _merge(before: Any, patch: Any) -> Any:
+    if not isinstance(patch, Mapping):
+        return patch
+    after = dict(before) if isinstance(before, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            after.pop(name, None)
+        else:
+            after[name] = _merge(after.get(name), value)
+    return after
+
+
+def merge_patch_body(model: str) -> dict[str, Any]:
+    """Declares that the body may also be sent under the media type of RFC 7396."""
+    schema = {"$ref": f"#/components/schemas/{model}"}
+    return {"requestBody": {"content": {"application/merge-patch+json": {"schema": schema}}}}

@@ -1,0 +1,60 @@
+"""The OpenAPI description: what FastAPI derives, and what it cannot know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from collab.api.problems import Problem
+
+DESCRIPTION = """
+Edit over WebSockets (`/sync/{document}`, any `y-websocket` client), or with these calls; both go one way, and what
+was answered is on disk.
+
+* Refusals are [problem details](https://www.rfc-editor.org/rfc/rfc9457): `code` is stable, `may_retry` says whether
+  the same request may succeed later.
+* The ETag of state and content is `"<lineage>.<seq>"`: seq counts a document's updates, lineage changes when a
+  document is purged and made anew.
+* Document ids are percent-encoded in paths, `/` included.
+"""
+TAGS = [
+    {"name": "documents", "description": "Documents as things with a name."},
+    {"name": "state", "description": "A document's bytes, for clients that speak Yjs."},
+    {"name": "updates", "description": "Edits as Yjs updates, and the log of them."},
+    {"name": "content", "description": "A document's content as text, JSON or XML, for clients that do not."},
+    {"name": "snapshots", "description": "Named, immutable states."},
+    {"name": "live", "description": "What happens now: events and presence."},
+    {"name": "health", "description": "For operators."},
+]
+
+
+def install(app: FastAPI) -> None:
+    """Replaces the application's `openapi` by one that is complete."""
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    summary=app.summary,
+                    description=app.description,
+                    tags=app.openapi_tags,
+                    routes=app.routes,
+                )
+            )
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _complete(schema: dict[str, Any]) -> dict[str, Any]:
+    schemas = schema["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    return schema

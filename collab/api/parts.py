@@ -1,0 +1,45 @@
+"""All that the REST edge needs, built elsewhere and handed over once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from collab.api.access import Door
+from collab.hub import Hub
+from collab.limits import Limits
+from collab.metrics import Counters, Refusals
+from collab.store.base import Catalog, Snapshots, UpdateLog
+
+if TYPE_CHECKING:
+    from collab.engine.client import Engine
+
+Probe = Callable[[], Awaitable[object]]
+"""Raises a CollabError when the thing behind it does not work."""
+
+
+def no_gauges() -> Mapping[str, float]:
+    """Nothing to measure."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The running services behind the handlers.
+
+    `probes` are what /readyz asks, by name; `notes` is what it tells besides (open mode, quarantined documents);
+    `gauges` are measured when Prometheus asks, by name without the `collab_` in front.
+    """
+
+    hub: Hub
+    log: UpdateLog
+    catalog: Catalog
+    snapshots: Snapshots
+    engine: Engine
+    door: Door
+    limits: Limits
+    counters: Counters
+    refusals: Refusals
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    gauges: Callable[[], Mapping[str, float]] = no_gauges

@@ -1,0 +1,88 @@
+"""A document's bytes: whole or the difference to what the caller has; cheap polls and long polls."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from collab.api import etags
+from collab.api.bodies import BINARY, binary_answer, decode_vector
+from collab.api.deps import Readable, Target
+from collab.api.problems import answers
+from collab.errors import (
+    BadRequest,
+    BadUpdate,
+    Draining,
+    Forbidden,
+    Gone,
+    LineageRetired,
+    NotFound,
+    Quarantined,
+    RateLimited,
+    StorageUnavailable,
+    Unauthorized,
+    Unprocessable,
+)
+from collab.limits import DEFAULT
+
+router = APIRouter(prefix="/documents/{document}/state", tags=["state"])
+
+IfNoneMatch = Annotated[
+    str | None, Header(description="The ETag you have: 304 if nothing changed.", examples=['"9f86d081884c7d65.42"'])
+]
+Since = Annotated[
+    str | None,
+    Query(
+        description="A Yjs state vector, base64url: only what it lacks is sent.",
+        max_length=DEFAULT.state_vector_bytes_max,
+        json_schema_extra={"format": "state-vector"},
+        examples=["AA"],
+    ),
+]
+Wait = Annotated[
+    float,
+    Query(ge=0, le=DEFAULT.wait_s_max, description="Long poll: seconds to wait for a version newer than the ETag's."),
+]
+
+
+@router.get(
+    "",
+    summary="Read the state, or poll for it",
+    response_class=Response,
+    responses={
+        200: binary_answer("A Yjs V1 update: the whole document, or what `since` lacks.", etag=True),
+        304: {"description": "Nothing newer.", "headers": {"ETag": {"schema": {"type": "string"}}}},
+        **answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, LineageRetired, BadUpdate, Unprocessable),
+        **answers(RateLimited, StorageUnavailable, Quarantined, Draining),
+    },
+)
+async def read_state(
+    target: Readable, since: Since = None, wait: Wait = 0.0, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Apply the answer to a document with `Y.applyUpdate`; every part of it is committed.
+
+    Poll with `If-None-Match`: an unchanged document costs one indexed read and is answered 304. With `wait` the answer
+    comes the moment a newer version commits, or as 304 when the time is over.
+    """
+    vector = decode_vector(since)
+    head = await target.head()
+    name = etags.version(head.lineage, head.seq)
+    if not etags.none_match(if_none_match, name):
+        return await _state(target, vector)
+    if wait and await _newer(target, head.lineage, head.seq, wait):
+        return await _state(target, vector)
+    return Response(status_code=304, headers={"ETag": etags.quoted(name)})
+
+
+async def _newer(target: Target, lineage: str, seq: int, wait_s: float) -> bool:
+    async with target.room() as slot:
+        return slot.room.lineage != lineage or await target.parts.hub.beyond(slot, seq, wait_s) > seq
+
+
+async def _state(target: Target, vector: bytes | None) -> Response:
+    async with target.room() as slot:
+        room = slot.room
+        body = room.state(room.known_by(vector) if vector is not None else None)
+        headers = {"ETag": etags.quoted(etags.version(room.lineage, room.ledger.seq)), "Cache-Control": "no-cache"}
+    return Response(body, media_type=BINARY, headers=headers)

@@ -1,0 +1,139 @@
+"""Updates: sending one, and reading the log of all."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from collab.api import etags
+from collab.api.bodies import BINARY, UPDATE_BODY, UpdateBody, binary_answer
+from collab.api.deps import Readable, Writable
+from collab.api.problems import answers
+from collab.errors import (
+    BadRequest,
+    BadUpdate,
+    Draining,
+    Forbidden,
+    Gone,
+    LineageRetired,
+    NotFound,
+    Quarantined,
+    RateLimited,
+    StorageUnavailable,
+    TooLarge,
+    Unauthorized,
+    Unprocessable,
+    UnsupportedMediaType,
+)
+from collab.limits import DEFAULT, MIB
+from collab.protocol.varint import write_varbytes
+from collab.store.base import LogRow
+
+router = APIRouter(prefix="/documents/{document}/updates", tags=["updates"])
+
+PAGE_BYTES_MAX = 8 * MIB  # a page ends early rather than grow beyond it; one update is always given
+NAMED = answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, RateLimited, StorageUnavailable)
+
+
+class Committed(BaseModel):
+    """Where an update ended up: it is on disk."""
+
+    seq: int = Field(ge=0, examples=[43])
+    version: str = Field(description="In quotes: the ETag of a state that holds it.", examples=["9f86d081884c7d65.43"])
+
+
+class LoggedUpdate(BaseModel):
+    """One update as its author sent it."""
+
+    seq: int = Field(ge=1, examples=[43])
+    author: str = Field(description="Who the authenticated caller was.", examples=["anonymous"])
+    created_at: datetime
+    update: str = Field(description="Yjs V1 update, base64.", examples=["AAA="])
+
+
+class UpdatePage(BaseModel):
+    """Consecutive updates; `next_after` is the `after` of the next page, null at the end of the log."""
+
+    items: list[LoggedUpdate]
+    next_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry of the log with its number and time."""
+
+    seq: int
+    row: LogRow
+    author: str
+    update: bytes
+
+
+@router.post(
+    "",
+    summary="Send an update",
+    openapi_extra=UPDATE_BODY,
+    responses={
+        **NAMED,
+        **answers(LineageRetired, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable, Quarantined, Draining),
+    },
+)
+async def post_update(target: Writable, update: UpdateBody) -> Committed:
+    """Answered after the commit; open editors have it before. One that adds nothing new is answered the same way."""
+    async with target.room() as slot:
+        seq = await target.parts.hub.submit(slot, update, target.principal.id)
+        return Committed(seq=seq, version=etags.version(slot.room.lineage, seq))
+
+
+@router.get(
+    "",
+    summary="Read the log of updates",
+    responses={
+        200: binary_answer("JSON; or, on `Accept: application/octet-stream`, each update with its length in front.")
+        | {"headers": {"Next-After": {"schema": {"type": "string"}, "description": "As `next_after` in JSON."}}},
+        **NAMED,
+        **answers(Unprocessable),
+    },
+)
+async def read_updates(
+    request: Request,
+    target: Readable,
+    after: Annotated[int, Query(ge=0, le=2**53 - 1, description="Updates with a larger seq.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=DEFAULT.page_size_max, description="Most updates in a page.")] = 100,
+) -> UpdatePage:
+    """Oldest first, without gaps: the first has seq `after` + 1. What was accepted is what is given, byte for byte.
+
+    With `Accept: application/octet-stream` the answer is, for each update, its length (lib0 varUint) and its bytes.
+    """
+    head = await target.head()
+    found = page_of(await target.parts.log.read(target.document, after, limit), after, limit)
+    next_after = found[-1].seq if found and found[-1].seq < head.seq else None
+    if request.headers.get("accept", "").startswith(BINARY):
+        headers = {"Next-After": str(next_after)} if next_after is not None else None
+        body = b"".join(write_varbytes(logged.update) for logged in found)
+        return Response(body, media_type=BINARY, headers=headers)  # type: ignore[return-value]
+    return UpdatePage(items=[_shown(logged) for logged in found], next_after=next_after)
+
+
+def page_of(rows: Sequence[LogRow], after: int, limit: int) -> list[Logged]:
+    """The entries with seq > after, at most `limit` and, but for the first, at most PAGE_BYTES_MAX of them."""
+    found: list[Logged] = []
+    size = 0
+    for row in rows:
+        for seq, entry in enumerate(row.entries, row.first_seq):
+            if seq > after:
+                size += len(entry.update)
+                if len(found) == limit or (found and size > PAGE_BYTES_MAX):
+                    return found
+                found.append(Logged(seq, row, entry.author, entry.update))
+    return found
+
+
+def _shown(logged: Logged) -> LoggedUpdate:
+    update = base64.b64encode(logged.update).decode()
+    return LoggedUpdate(seq=logged.seq, author=logged.author, created_at=logged.row.created_at, update=update)
