@@ -14,7 +14,7 @@ from collab.crdt.decode import Id, Section, Struct, Update, decode
 from collab.crdt.ids import Range
 from collab.crdt.keystroke import read_keystroke
 from collab.crdt.order import Settling
-from collab.crdt.varints import SAFE_MAX, read_varuint
+from collab.crdt.varints import read_varuint
 from collab.errors import BadUpdate
 from collab.limits import DEFAULT, Limits
 
@@ -116,8 +116,7 @@ def _end(struct: Struct) -> int:
 def _check_order(update: Update) -> None:
     """Refuses circular references: every reader would hold the structs as pending for ever."""
     rows = {section.client: section.structs for section in update.sections}
-    known = {section.client: section.clock for section in update.sections}
-    taken = Settling(rows, known, elsewhere=SAFE_MAX, over_gaps=True).run().taken
+    taken = Settling(rows, {}, alone=True).run().taken
     for client, structs in rows.items():
         if taken[client] < len(structs):
             raise BadUpdate("structs refer to each other in a circle", structs[taken[client]].start)

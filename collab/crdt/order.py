@@ -29,18 +29,15 @@ def references(struct: Struct | Block) -> Iterator[Id]:
 class Settling:
     """Takes structs of all clients as far as they go; linear in structs, times the log of those that wait.
 
-    `known` gives the next clock of clients, `elsewhere` that of clients it does not name. With `over_gaps` a SKIP
-    counts as known, which leaves circular references as the only reason to stop.
+    `known` gives the next clock of clients. With `alone` whatever the rows do not hold counts as known, gaps too;
+    then circular references are the only reason to stop.
     """
 
-    def __init__(
-        self, rows: Mapping[int, Structs], known: Mapping[int, int], elsewhere: int = 0, over_gaps: bool = False
-    ) -> None:
+    def __init__(self, rows: Mapping[int, Structs], known: Mapping[int, int], alone: bool = False) -> None:
         self.rows = rows
         self.known = known
-        self.elsewhere = elsewhere
-        self.over_gaps = over_gaps
-        self.progress = {client: known.get(client, elsewhere) for client in rows}
+        self.progress = {client: row[0].clock if alone else known.get(client, 0) for client, row in rows.items()}
+        self._ends = {client: row[-1].end for client, row in rows.items()} if alone else None
         self.taken = dict.fromkeys(rows, 0)
         """How many structs of each client can be taken."""
         self._waiting: dict[int, list[tuple[int, int]]] = {}
@@ -64,7 +61,7 @@ class Settling:
     def next_clock(self, client: int) -> int:
         """The next clock of a client once everything taken is applied."""
         clock = self.progress.get(client)
-        return self.known.get(client, self.elsewhere) if clock is None else clock
+        return self.known.get(client, 0) if clock is None else clock
 
     def _advance(self, client: int) -> list[int]:
         """Takes what one client's row allows; returns the clients that waited for it."""
@@ -73,7 +70,7 @@ class Settling:
         while at < len(structs):
             struct = structs[at]
             if struct.info == SKIP:
-                clock = struct.end if self.over_gaps else clock
+                clock = clock if self._ends is None else struct.end
             elif struct.clock > clock or self._blocked(struct, client):
                 break
             else:
@@ -86,7 +83,9 @@ class Settling:
     def _blocked(self, struct: Struct | Block, own: int) -> bool:
         """Whether the struct refers to what is not known; if so its client waits for the first such id."""
         for client, clock in references(struct):
-            if client != own and clock >= self.next_clock(client):
+            if client == own or clock < self.next_clock(client):
+                continue
+            if self._ends is None or clock < self._ends.get(client, 0):
                 heappush(self._waiting.setdefault(client, []), (clock, own))
                 return True
         return False

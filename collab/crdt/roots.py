@@ -11,7 +11,7 @@ from collab.crdt.content import ANY, BINARY, DOC, EMBED, FORMAT, JSON, STRING, T
 from collab.crdt.decode import decode
 from collab.crdt.homes import Home, Homes
 
-_BY_CONTENT = {STRING: "text", FORMAT: "text", EMBED: "text", ANY: "array", JSON: "array", BINARY: "array", DOC: "array"}
+_BY_CONTENT = dict.fromkeys((STRING, FORMAT, EMBED), "text") | dict.fromkeys((ANY, JSON, BINARY, DOC), "array")
 _RANK = ("unknown", "map", "array", "xml", "text")
 """Of several signs the last in this row counts: a text may have attributes, which look like those of a map."""
 
