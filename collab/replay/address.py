@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from collab.errors import BadRequest
-
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -19,10 +17,6 @@ class Address:
     document: str
     token: str | None = None
     ticket: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise BadRequest(f"{self.url} is not an http(s) address")
 
     @property
     def socket(self) -> str:

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Annotated
 from uuid import uuid4
 
-import httpx2
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
-from collab.errors import CollabError
 from collab.replay.address import Address
-from collab.replay.rehearsal import expected_end
-from collab.replay.report import Report
-from collab.replay.session import Pace, Replay
-from collab.replay.trace import Trace, load
-from collab.replay.verify import verify
-
-DEFAULT = Pace()
+from collab.replay.pace import DEFAULT
 
 
 def replay(
@@ -58,63 +34,17 @@ def replay(
     client watches over a socket and one more polls by REST. At the end all must hold the trace's last text, and a
     snapshot of it is stored. Exit status 0 if they do, 1 if not. Traces: https://github.com/josephg/editing-traces
     """
-    console = Console(stderr=True)
-    try:
-        script = _load(trace, limit)
-        address = Address(url, document or f"{script.name}-{uuid4().hex[:8]}", token, ticket)
-        pace = replace(DEFAULT, edits_per_s=speed, per_frame=per_frame, poll_s=poll)
-        report = _run(verify(script, address, root)) if check else _play(script, address, root, pace, console)
-    except (CollabError, OSError, httpx2.HTTPError) as error:
-        console.print(f"[bold red]replay failed:[/] {error}", highlight=False)
-        raise typer.Exit(1) from None
-    if as_json:
-        sys.stdout.write(json.dumps(report.as_json()) + "\n")
-    else:
-        report.print(Console())
-    raise typer.Exit(0 if report.ok else 1)
+    from collab.replay.console import run  # brings an HTTP client and a CRDT engine: not for `collab serve` to import
+
+    if check and document is None:
+        raise typer.BadParameter("--check needs --document")
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url} is not an http(s) address")
+    address = Address(url, document or _made_up_id(trace), token, ticket)
+    pace = replace(DEFAULT, edits_per_s=speed, per_frame=per_frame, poll_s=poll)
+    raise typer.Exit(0 if run(trace, limit, address, root, None if check else pace, as_json) else 1)
 
 
-def _load(source: str, limit: int | None) -> Trace:
-    trace = load(source, limit)
-    if limit is not None and len(trace) >= limit:
-        trace.end = expected_end(trace)
-    return trace
-
-
-def _play(trace: Trace, address: Address, root: str, pace: Pace, console: Console) -> Report:
-    with _bar(console) as bar:
-        task = bar.add_task(trace.name, total=len(trace))
-        return _run(Replay(trace, address, root, pace, lambda done: bar.update(task, completed=done)).run())
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(),
-        _Speed(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-class _Speed(ProgressColumn):
-    """Edits per second over the last half minute."""
-
-    def render(self, task: Task) -> Text:
-        """Rich's hook."""
-        return Text(f"{task.finished_speed or task.speed or 0:,.0f} edits/s")
-
-
-def _run(job: Coroutine[None, None, Report]) -> Report:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(job)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
+def _made_up_id(source: str) -> str:
+    name = source.split("?")[0].replace("\\", "/").rsplit("/", 1)[-1].split(".", 1)[0]
+    return f"{name or 'trace'}-{uuid4().hex[:8]}"

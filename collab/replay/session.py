@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -15,26 +14,12 @@ from collab.errors import Conflict, StorageUnavailable
 from collab.replay.address import Address
 from collab.replay.author import Author
 from collab.replay.flight import Flight
+from collab.replay.pace import Pace
 from collab.replay.peer import Peer
 from collab.replay.poller import Poller, refuse
 from collab.replay.report import Report, check
 from collab.replay.schedule import Schedule
 from collab.replay.trace import Trace
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast, in edits (transactions of the trace). A speed of 0 means as fast as the server takes them.
-
-    Edits typed in one turn of the loop travel in one frame, at most `per_frame`; `window` bounds what is sent and
-    not yet durable.
-    """
-
-    edits_per_s: float = 0.0
-    per_frame: int = 128
-    window: int = 8192
-    poll_s: float = 0.5
-    stall_s: float = 30.0
 
 
 class Replay:
