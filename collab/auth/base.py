@@ -136,7 +136,7 @@ class AuditStore(Protocol):
     """The audit at rest. Every method raises StorageUnavailable when the database cannot answer."""
 
     async def append(self, events: Sequence[AuditEvent]) -> None:
-        """All in one transaction; durable when it returns."""
+        """All or none; durable when it returns. Raises Conflict if an id is there already. At least one event."""
 
     async def list(
         self,

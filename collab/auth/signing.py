@@ -81,8 +81,11 @@ def choose(keys: Iterable[Key], algorithm: str) -> Key | None:
 
 
 def import_secret(secret: bytes) -> Key:
-    """A shared secret that secret.py has checked."""
-    return OctKey.import_key(secret)
+    """A shared secret that secret.py has checked. Raises UnsafeSettings for a public key: everybody has that."""
+    try:
+        return OctKey.import_key(secret)
+    except ValueError:
+        raise UnsafeSettings("the JWT secret is a public key; give it as the public key file") from None
 
 
 def import_public(content: bytes) -> Key:

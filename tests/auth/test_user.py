@@ -13,7 +13,8 @@ from collab.errors import Unprocessable
 @pytest.mark.parametrize(
     ("name", "color"),
     [("Ada", "#ff8800"), ("Ada Lovelace", "#FF8800"), ("\u5f20\u4f1f", None), (None, None),
-     ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", None), ("\U0001f469\u200d\U0001f4bb", None), ("<b>x</b>", None)],
+     ("<b>x</b>", None), ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", None),
+     ("\U0001f469\u200d\U0001f4bb", None)]
 )  # fmt: skip
 def test_real_names_pass(name: str | None, color: str | None) -> None:
     check_user("user-1", name, color)
@@ -23,7 +24,8 @@ def test_real_names_pass(name: str | None, color: str | None) -> None:
     ("id", "name", "color"),
     [
         ("", None, None), ("a\nb", None, None), ("a" * (USER_ID_CHARS_MAX + 1), None, None), ("\x1b[2J", None, None),
-        ("u", "", None), ("u", "a" * (USER_NAME_CHARS_MAX + 1), None), ("u", "\u202eadmin", None), ("u", "a\r\nb", None),
+        ("u", "", None), ("u", "a" * (USER_NAME_CHARS_MAX + 1), None), ("u", "\u202eadmin", None),
+        ("u", "a\r\nb", None),
         ("u", None, "red"), ("u", None, "#fff"), ("u", None, "#ff8800;background:url(x)"), ("u", None, "#ff8800\n"),
         ("u", None, "#\uff46\uff46\uff46\uff46\uff46\uff46"),
     ],
