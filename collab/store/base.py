@@ -183,6 +183,35 @@ class Snapshot:
     state: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call with an Idempotency-Key was answered, to be given again when it is repeated."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Idempotency(Protocol):
+    """Answers by (caller, key), so that a repeated POST does its work once."""
+
+    async def claim(self, caller: str, key: str, request_hash: bytes) -> Answer | None:
+        """None: the call is the caller's to do, then to settle or release. Else the answer that was given.
+
+        Raises Conflict while another call with this key is being worked on (for a minute, should its node have died),
+        Unprocessable if the key was used for another request.
+        """
+
+    async def settle(self, caller: str, key: str, answer: Answer) -> None:
+        """Keeps the answer of a claimed call; durable when it returns."""
+
+    async def release(self, caller: str, key: str) -> None:
+        """Gives a claim back: the call did nothing, and may be tried again."""
+
+    async def forget(self, before: datetime) -> int:
+        """Removes what is older; answers how many."""
+
+
 class Snapshots(Protocol):
     """Snapshots of documents: cold path."""
 

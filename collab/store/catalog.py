@@ -12,7 +12,7 @@ from sqlmodel import select as select_model
 
 from collab.errors import Conflict, Gone, NotFound, Unprocessable
 from collab.store.base import Document, Page
-from collab.store.cursors import decode_cursor, page
+from collab.store.cursors import after_prefix, decode_cursor, page
 from collab.store.database import Database
 from collab.store.log import new_lineage
 from collab.store.tables import CheckpointRow, DocumentRow, RetiredLineageRow, SnapshotRow, UpdateLogRow, utc_now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -27,6 +28,20 @@ def decode_cursor(cursor: str) -> str:
     if "\0" in key:
         raise BadRequest("this cursor was not made here")
     return key
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The least text above everything that begins with `prefix`; None if there is no such text.
+
+    Both databases order ids by their UTF-8 bytes, which is the order of code points.
+    """
+    stem = prefix.rstrip(chr(sys.maxunicode))
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    if 0xD800 <= following <= 0xDFFF:  # surrogates are no text
+        following = 0xE000
+    return stem[:-1] + chr(following)
 
 
 def page(items: Sequence[T], limit: int, key: Callable[[T], str]) -> Page[T]:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from collab.errors import StorageUnavailable
 from collab.store import migrate
+from collab.store.audit import SqlAudit
 from collab.store.catalog import SqlCatalog
 from collab.store.database import Database
+from collab.store.idempotency import SqlIdempotency
+from collab.store.keys import SqlKeys
 from collab.store.log import SqlLog
 from collab.store.postgres import PostgresDatabase
 from collab.store.snapshots import SqlSnapshots
@@ -24,6 +27,9 @@ class Store:
     log: SqlLog
     catalog: SqlCatalog
     snapshots: SqlSnapshots
+    keys: SqlKeys
+    audit: SqlAudit
+    idempotency: SqlIdempotency
     embedded: bool
 
 
@@ -45,14 +51,26 @@ async def open_store(url: str, *, sync: str = "full") -> AsyncIterator[Store]:
     """
     database = connect(url, sync)
     try:
-        embedded = database.dialect == "sqlite"
-        if embedded:
+        if database.dialect == "sqlite":
             await migrate.upgrade(database)
         elif await migrate.needed(database):
             raise StorageUnavailable("the database schema is not current; run: collab db upgrade")
-        yield Store(database, SqlLog(database), SqlCatalog(database), SqlSnapshots(database), embedded)
+        yield _store(database)
     finally:
         await database.close()
+
+
+def _store(database: Database) -> Store:
+    return Store(
+        database=database,
+        log=SqlLog(database),
+        catalog=SqlCatalog(database),
+        snapshots=SqlSnapshots(database),
+        keys=SqlKeys(database),
+        audit=SqlAudit(database),
+        idempotency=SqlIdempotency(database),
+        embedded=database.dialect == "sqlite",
+    )
 
 
 async def upgrade(url: str) -> tuple[str | None, str]:
