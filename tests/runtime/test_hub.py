@@ -1,0 +1,242 @@
+"""Rooms of a node: opened once, stored through the journal, ended and unloaded without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from collab.errors import Draining, Gone, SlowReader, StorageUnavailable
+from collab.protocol.messages import KEEPALIVE, encode_status, encode_step1, encode_step2, encode_update
+from collab.store.base import Stored
+from tests.runtime.conftest import Bench
+from tests.updates import typed
+
+HELLO = typed(1, 0, "hello")
+
+
+async def settled(bench: Bench) -> None:
+    """Lets the tick of this turn run and its commit finish."""
+    await asyncio.sleep(0)
+    await bench.journal.flush()
+
+
+async def test_concurrent_openers_share_one_load(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = 0
+    real = bench.store.log.load
+
+    async def counting(document: str) -> Stored | None:
+        nonlocal loads
+        loads += 1
+        return await real(document)
+
+    monkeypatch.setattr(bench.store.log, "load", counting)
+    slots = await asyncio.gather(*(bench.hub.open("doc") for _ in range(50)))
+    assert len({id(slot) for slot in slots}) == 1
+    assert loads == 1
+    assert slots[0].pins == 50
+
+
+async def test_a_failed_load_is_an_error_and_the_next_open_tries_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(document: str) -> Stored | None:
+        raise StorageUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.log, "load", failing)
+        with pytest.raises(StorageUnavailable):
+            await bench.hub.open("doc")
+    assert (await bench.hub.open("doc")).pins == 1
+
+
+async def test_an_edit_is_acked_after_its_commit_and_is_there_after_reopening(bench: Bench) -> None:
+    slot, session, outbox = await bench.enter()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    bench.hub.receive(slot, session, encode_status(b"\x01"))
+    assert outbox.take() == []
+    await settled(bench)
+    assert outbox.take() == [encode_status(b"\x01")]
+    bench.hub.leave(slot, session)
+    await bench.upkeep.once(asyncio.get_running_loop().time() + 60)
+    assert bench.hub.slots == {}
+    _, reader, to_reader = await bench.enter()
+    bench.hub.receive(bench.hub.slots["doc"], reader, encode_step1(b"\x00"))
+    assert to_reader.take() == [encode_update(HELLO), encode_step2(b"\x00\x00")]
+
+
+async def test_rest_and_sockets_meet_in_one_room_and_one_log(bench: Bench) -> None:
+    slot, session, outbox = await bench.enter()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    seq = await bench.hub.submit(slot, typed(2, 0, "rest"), "key-1")
+    assert seq == 2
+    rows = await bench.store.log.read("doc", 0, 10)
+    assert [(e.author, e.update) for row in rows for e in row.entries] == [
+        ("ada", HELLO),
+        ("key-1", typed(2, 0, "rest")),
+    ]
+    assert len(outbox.take()) == 1
+
+
+async def test_edits_of_one_turn_are_one_commit_in_order(bench: Bench) -> None:
+    slot, session, _ = await bench.enter()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    for clock in range(5, 25):
+        bench.hub.receive(slot, session, encode_update(typed(1, clock, "x")))
+    await settled(bench)
+    rows = await bench.store.log.read("doc", 0, 100)
+    assert [entry.update for row in rows for entry in row.entries][-1] == typed(1, 24, "x")
+    assert rows[-1].last_seq == slot.room.ledger.seq == 21
+    assert len(rows) <= 2
+
+
+async def test_while_the_database_fails_nothing_is_acked_and_afterwards_everything_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot, session, outbox = await bench.enter()
+    real = bench.store.log.append
+    refused = asyncio.Event()
+
+    async def failing(batch: object) -> object:
+        refused.set()
+        raise StorageUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.log, "append", failing)
+        bench.hub.receive(slot, session, encode_update(HELLO))
+        bench.hub.receive(slot, session, encode_status(b"\x01"))
+        await refused.wait()
+        assert not bench.journal.healthy
+        bench.hub.receive(slot, session, encode_step1(b"\x00"))
+        assert encode_update(HELLO) in outbox.take(), "readers go on"
+    assert bench.store.log.append == real
+    await bench.journal.flush()
+    assert outbox.take() == [encode_status(b"\x01")]
+
+
+async def test_a_failing_tick_ends_its_room_and_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, one, to_one = await bench.enter("bad")
+    good, two, to_two = await bench.enter("good")
+
+    def explode() -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(bad.room, "drain", explode)
+    bench.hub.receive(bad, one, encode_update(HELLO))
+    bench.hub.receive(good, two, encode_update(HELLO))
+    bench.hub.receive(good, two, encode_status(b"\x01"))
+    await settled(bench)
+    assert isinstance(to_one.closed, StorageUnavailable)
+    assert to_two.take() == [encode_status(b"\x01")]
+    assert bench.hub.counters.tick_failures == 1
+    assert (await bench.hub.open("bad")).room is not bad.room
+
+
+async def test_deletion_ends_the_room_its_sessions_and_its_waiters(bench: Bench) -> None:
+    slot, session, outbox = await bench.enter()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    await settled(bench)
+    waiter = asyncio.create_task(bench.hub.beyond(slot, slot.room.ledger.seq, 30.0))
+    await asyncio.sleep(0)
+    await bench.store.catalog.set_deleted("doc", True)
+    bench.hub.evict("doc", Gone())
+    assert isinstance(outbox.closed, Gone)
+    with pytest.raises(Gone):
+        await waiter
+    with pytest.raises(Gone):
+        await bench.hub.open("doc")
+
+
+async def test_an_append_to_a_document_deleted_meanwhile_ends_the_room(bench: Bench) -> None:
+    slot, session, outbox = await bench.enter()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    await settled(bench)
+    await bench.store.catalog.set_deleted("doc", True)
+    bench.hub.receive(slot, session, encode_update(typed(1, 5, "!")))
+    bench.hub.receive(slot, session, encode_status(b"\x09"))
+    await settled(bench)
+    assert isinstance(outbox.closed, Gone)
+    assert encode_status(b"\x09") not in outbox.take()
+
+
+async def test_a_long_poll_is_answered_by_the_commit(bench: Bench) -> None:
+    slot, session, _ = await bench.enter()
+    waiter = asyncio.create_task(bench.hub.beyond(slot, 0, 30.0))
+    await asyncio.sleep(0)
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    assert await waiter == 1
+
+
+async def test_empty_rooms_leave_by_idle_time_and_by_the_byte_budget(bench: Bench) -> None:
+    now = asyncio.get_running_loop().time()
+    for name in ("old", "young", "used"):
+        slot, session, _ = await bench.enter(name)
+        bench.hub.receive(slot, session, encode_update(typed(1, 0, name + "x" * 100)))
+        await settled(bench)
+        if name != "used":
+            bench.hub.leave(slot, session)
+    bench.hub.slots["old"].used_at = now - 10
+    await bench.upkeep.once(now)
+    assert set(bench.hub.slots) == {"young", "used"}
+    slot = bench.hub.slots["used"]
+    await bench.hub.submit(slot, typed(2, 0, "y" * 2000), "rest")
+    await bench.upkeep.once(now)
+    assert set(bench.hub.slots) == {"used"}, "over the budget the least recently used empty room goes, never a live one"
+
+
+async def test_a_room_with_unsaved_edits_is_never_unloaded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(batch: object) -> object:
+        raise StorageUnavailable
+
+    slot, session, _ = await bench.enter()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.log, "append", never)
+        bench.hub.receive(slot, session, encode_update(HELLO))
+        bench.hub.leave(slot, session)
+        await bench.upkeep.once(asyncio.get_running_loop().time() + 600)  # before its tick
+        await asyncio.sleep(0)
+        await bench.upkeep.once(asyncio.get_running_loop().time() + 600)  # while its commit fails
+        assert bench.hub.slots["doc"] is slot
+    await bench.journal.flush()
+    assert len(await bench.store.log.read("doc", 0, 10)) == 1
+
+
+async def test_quiet_sockets_get_a_frame_inside_the_watchdog_of_their_client(bench: Bench) -> None:
+    _, _, outbox = await bench.enter()
+    now = asyncio.get_running_loop().time()
+    await bench.upkeep.once(now + 16)
+    assert outbox.take() == [KEEPALIVE]
+    await bench.upkeep.once(now + 20)
+    assert outbox.take() == []
+    await bench.upkeep.once(now + 32)
+    assert outbox.take() == [KEEPALIVE]
+
+
+async def test_peers_without_a_sign_of_life_are_pinged_and_then_closed(bench: Bench) -> None:
+    _, _, outbox = await bench.enter()
+    now = asyncio.get_running_loop().time()
+    for step in range(1, 6):
+        await bench.upkeep.once(now + 20 * step)
+    assert outbox.pings == 2
+    assert isinstance(outbox.closed, SlowReader)
+
+
+async def test_a_reader_that_stays_stuck_is_told_to_come_back(bench: Bench) -> None:
+    slot, session, outbox = await bench.enter()
+    bench.hub.pause(slot, session)
+    now = asyncio.get_running_loop().time()
+    await bench.upkeep.once(now + 10)
+    assert outbox.closed is None
+    await bench.upkeep.once(now + 40)
+    assert isinstance(outbox.closed, SlowReader)
+
+
+async def test_draining_refuses_new_rooms_closes_sockets_and_keeps_every_edit(bench: Bench) -> None:
+    slot, session, outbox = await bench.enter()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    await bench.upkeep.drain()
+    assert isinstance(outbox.closed, Draining)
+    with pytest.raises(Draining):
+        await bench.hub.open("other")
+    await bench.journal.flush()
+    assert len(await bench.store.log.read("doc", 0, 10)) == 1
