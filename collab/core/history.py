@@ -31,7 +31,7 @@ class History:
         self.base = base
         self.index = index
         self.base_seq = base_seq
-        self.clocks = Clocks.of_state(base, index) if base is not None and index is not None else Clocks()
+        self.clocks = Clocks.from_index(index) if index is not None else Clocks()
         self.tail: list[Tail] = []
         self.tail_bytes = 0
         self._base_update: bytes | None = None
