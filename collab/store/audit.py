@@ -1,37 +1,35 @@
-"""The audit on SQL."""
+"""The audit in the database: rows are added and read, never changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
 
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from collab.auth.base import AuditEvent
-from collab.errors import Conflict
 from collab.store.base import Page
-from collab.store.cursors import decode_cursor, page
 from collab.store.database import Database
-from collab.store.tables import audit as events_table
+from collab.store.tables import AuditRow
 from collab.types import DocumentId
+
+AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 
 
 class SqlAudit:
-    """Satisfies the AuditStore port on any Database."""
+    """Satisfies the AuditStore port."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def append(self, events: Sequence[AuditEvent]) -> None:
-        """All or none. Raises Conflict if an id is there already."""
-        rows = [{name: getattr(event, name) for name in events_table.c.keys()} for event in events]
-        for row in rows:
-            row["detail"] = dict(row["detail"])
-        try:
-            await self._database.write(lambda connection: connection.execute(insert(events_table), rows))
-        except IntegrityError as error:
-            raise Conflict("this event is in the audit already") from error
+        """See the port."""
+        rows = [asdict(event) for event in events]
+        if rows:
+            # A commit whose outcome was unknown is tried again with the same ids: what is there already stays.
+            added = _insert(self._database.dialect)
+            await self._database.write(lambda connection: connection.execute(added, rows) and None)
 
     async def list(
         self,
@@ -41,28 +39,19 @@ class SqlAudit:
         action: str | None = None,
         document: DocumentId | None = None,
     ) -> Page[AuditEvent]:
-        """Newest first. Only `document` has an index; the others read back in time until the page is full."""
-        query = select(events_table).order_by(events_table.c.id.desc()).limit(limit + 1)
+        """Newest first by id; the cursor is the last id seen."""
+        wanted = {"actor": actor, "action": action, "document": document}
+        rows = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit + 1)
+        rows = rows.where(*(AUDIT.c[name] == value for name, value in wanted.items() if value is not None))
         if cursor is not None:
-            query = query.where(events_table.c.id < decode_cursor(cursor))
-        for name, wanted in (("actor", actor), ("action", action), ("document", document)):
-            if wanted is not None:
-                query = query.where(events_table.c[name] == wanted)
-
-        def work(connection: Connection) -> Page[AuditEvent]:
-            return page([_event(row) for row in connection.execute(query)], limit, lambda event: event.id)
-
-        return await self._database.read(work)
+            rows = rows.where(AUDIT.c.id < cursor)
+        found = await self._database.read(
+            lambda connection: [AuditEvent(**row._mapping) for row in connection.execute(rows)]
+        )
+        return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
-def _event(row: Any) -> AuditEvent:
-    return AuditEvent(
-        id=row.id,
-        at=row.at,
-        actor=row.actor,
-        actor_kind=row.actor_kind,
-        action=row.action,
-        document=row.document,
-        outcome=row.outcome,
-        detail=row.detail,
-    )
+def _insert(dialect: str) -> Insert:
+    if dialect == "postgresql":
+        return postgresql.insert(AUDIT).on_conflict_do_nothing(index_elements=["id"])
+    return sqlite.insert(AUDIT).on_conflict_do_nothing(index_elements=["id"])

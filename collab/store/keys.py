@@ -1,123 +1,90 @@
-"""API keys on SQL."""
+"""API keys in the database."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from collab.auth.base import ApiKey
-from collab.errors import Conflict, NotFound
+from collab.errors import NotFound
 from collab.store.base import Page
-from collab.store.cursors import decode_cursor, page
 from collab.store.database import Database
 from collab.store.tables import ApiKeyRow
 from collab.types import Scope
 
+KEYS = ApiKeyRow.__table__  # type: ignore[attr-defined]
+
 
 class SqlKeys:
-    """Satisfies the KeyStore port on any Database."""
+    """Satisfies the KeyStore port."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, key: ApiKey) -> None:
-        """Raises Conflict if the id or the hash is there already."""
-
-        def work(connection: Connection) -> None:
-            with Session(connection) as session:
-                session.add(_row(key))
-                session.flush()
-
-        try:
-            await self._database.write(work)
-        except IntegrityError as error:
-            raise Conflict("this key exists") from error
+        """See the port."""
+        values = {
+            "id": key.id,
+            "name": key.name,
+            "prefix": key.prefix,
+            "sha256": key.hash,
+            "scopes": sorted(key.scopes),
+            "documents": list(key.documents),
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+        }
+        await self._database.write(lambda connection: connection.execute(insert(KEYS), values) and None)
 
     async def find(self, hash: bytes) -> ApiKey | None:
-        """One indexed read."""
-
-        def work(connection: Connection) -> ApiKey | None:
-            with Session(connection) as session:
-                row = session.exec(select(ApiKeyRow).where(col(ApiKeyRow.sha256) == hash)).one_or_none()
-                return None if row is None else _key(row)
-
-        return await self._database.read(work)
+        """See the port."""
+        return await self._database.read(lambda connection: _one(connection, KEYS.c.sha256 == hash))
 
     async def get(self, id: str) -> ApiKey:
-        """Raises NotFound."""
-
-        def work(connection: Connection) -> ApiKey:
-            with Session(connection) as session:
-                return _key(_existing(session, id))
-
-        return await self._database.read(work)
+        """See the port."""
+        return _existing(await self._database.read(lambda connection: _one(connection, KEYS.c.id == id)))
 
     async def list(self, limit: int, cursor: str | None = None) -> Page[ApiKey]:
-        """Oldest first: ids are UUIDv7."""
-        query = select(ApiKeyRow).order_by(col(ApiKeyRow.id)).limit(limit + 1)
-        if cursor is not None:
-            query = query.where(col(ApiKeyRow.id) > decode_cursor(cursor))
-
-        def work(connection: Connection) -> Page[ApiKey]:
-            with Session(connection) as session:
-                return page([_key(row) for row in session.exec(query)], limit, lambda key: key.id)
-
-        return await self._database.read(work)
+        """Ids are UUIDv7, so oldest first is the order of the primary key; the cursor is the last id seen."""
+        rows = select(KEYS).where(KEYS.c.id > (cursor or "")).order_by(KEYS.c.id).limit(limit + 1)
+        found = await self._database.read(lambda connection: [_key(row) for row in connection.execute(rows)])
+        return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
     async def revoke(self, id: str, at: datetime) -> ApiKey:
-        """The first revocation's time stays."""
+        """See the port."""
+        revoked = update(KEYS).where(KEYS.c.id == id, KEYS.c.revoked_at.is_(None)).values(revoked_at=at)
 
-        def work(connection: Connection) -> ApiKey:
-            with Session(connection) as session:
-                row = _existing(session, id)
-                row.revoked_at = row.revoked_at or at
-                session.flush()
-                return _key(row)
+        def work(connection: Connection) -> ApiKey | None:
+            connection.execute(revoked)
+            return _one(connection, KEYS.c.id == id)
 
-        return await self._database.write(work)
+        return _existing(await self._database.write(work))
 
     async def touch(self, id: str, at: datetime) -> None:
-        """A key that is gone is no error."""
-
-        def work(connection: Connection) -> None:
-            with Session(connection) as session:
-                session.exec(update(ApiKeyRow).where(col(ApiKeyRow.id) == id).values(last_used_at=at))
-
-        await self._database.write(work)
+        """See the port."""
+        touched = update(KEYS).where(KEYS.c.id == id).values(last_used_at=at)
+        await self._database.write(lambda connection: connection.execute(touched) and None)
 
 
-def _existing(session: Session, id: str) -> ApiKeyRow:
-    row = session.get(ApiKeyRow, id)
-    if row is None:
-        raise NotFound(f"no key {id}")
-    return row
+def _one(connection: Connection, condition: ColumnElement[bool]) -> ApiKey | None:
+    row = connection.execute(select(KEYS).where(condition)).one_or_none()
+    return None if row is None else _key(row)
 
 
-def _row(key: ApiKey) -> ApiKeyRow:
-    return ApiKeyRow(
-        id=key.id,
-        name=key.name,
-        prefix=key.prefix,
-        sha256=key.hash,
-        scopes=sorted(key.scopes),
-        documents=list(key.documents),
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        revoked_at=key.revoked_at,
-        last_used_at=key.last_used_at,
-    )
+def _existing(key: ApiKey | None) -> ApiKey:
+    if key is None:
+        raise NotFound
+    return key
 
 
-def _key(row: ApiKeyRow) -> ApiKey:
+def _key(row: Row[Any]) -> ApiKey:
     return ApiKey(
         id=row.id,
         name=row.name,
         prefix=row.prefix,
         hash=row.sha256,
-        scopes=frozenset(map(Scope, row.scopes)),
+        scopes=frozenset(Scope(scope) for scope in row.scopes),
         documents=tuple(row.documents),
         created_at=row.created_at,
         expires_at=row.expires_at,
