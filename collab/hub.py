@@ -22,7 +22,7 @@ from collab.errors import CollabError, Draining, Quarantined, StorageUnavailable
 from collab.limits import Limits
 from collab.metrics import Counters
 from collab.pace import Pace
-from collab.slot import Slot
+from collab.slot import RoomEvent, Slot
 from collab.store.base import Appended, Entry, Stored, UpdateLog
 from collab.types import DocumentId
 
@@ -250,7 +250,14 @@ class Hub:
         """Waits until a commit newer than `seq`, at most `wait_s`; returns the newest sequence number."""
         if slot.room.ledger.seq <= seq:
             told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            with slot.listening(lambda event: _settle(told, event.seq) if event.seq > seq else None):
+
+            def wake(event: RoomEvent) -> None:
+                if event.seq > seq:
+                    _settle(told, event.seq)
+                elif isinstance(event.data, CollabError) and not told.done():
+                    told.set_exception(event.data)  # the room, or the node, goes away
+
+            with slot.listening(wake):
                 slot.expect(told)
                 try:
                     await asyncio.wait_for(told, wait_s)

@@ -63,6 +63,11 @@ class Slot:
         """Nobody is in it, nobody holds it, and all of it is on disk."""
         return not (self.pins or self.room.sessions or self.room.unsaved or self.folding)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a commit."""
+        return len(self._futures)
+
     @contextmanager
     def listening(self, listener: Callable[[RoomEvent], Any]) -> Iterator[None]:
         """Calls the listener for every event while the block runs; it must not block or raise."""

@@ -90,3 +90,4 @@ class Upkeep:
             await asyncio.sleep(uniform(0.5, 1.5) * DRAIN_PAUSE_S)
         for slot in list(self._hub.slots.values()):
             self._hub.tick(slot)
+            slot.tell("end", Draining())  # long polls and event streams; who waits for a commit still gets it

@@ -44,17 +44,18 @@ def parts_of(request: Request) -> Parts:
 
 async def caller(request: Request) -> Principal:
     """Who calls. Raises Unauthorized."""
-    return await authenticate(request, stream=False)
+    return await parts_of(request).door.authenticate(request.headers, "")
 
 
-async def authenticate(request: Request, stream: bool) -> Principal:
-    """`stream`: the call opens an event stream, where browsers cannot set headers and tickets count too."""
+async def stream_caller(request: Request) -> Principal:
+    """Who opens an event stream: browsers cannot set headers there, so the query may carry a ticket."""
     query = request.scope["query_string"].decode("latin-1")
-    return await parts_of(request).door.authenticate(request.headers, query, stream)
+    return await parts_of(request).door.authenticate(request.headers, query, stream=True)
 
 
 PartsDep = Annotated[Parts, Depends(parts_of)]
 Caller = Annotated[Principal, Depends(caller)]
+StreamCaller = Annotated[Principal, Depends(stream_caller)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,14 @@ class Target:
             self.parts.hub.release(slot)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A document and its room."""
+
+    target: Target
+    slot: Slot
+
+
 async def head_of(parts: Parts, document: DocumentId) -> Head:
     """Raises NotFound or Gone."""
     head = (await parts.log.heads([document])).get(document)
@@ -90,29 +99,29 @@ async def head_of(parts: Parts, document: DocumentId) -> Head:
     return head
 
 
-async def readable(request: Request, document: EncodedId) -> Target:
+async def readable(document: EncodedId, parts: PartsDep, principal: Caller) -> Target:
     """The document of the path, which the caller may read."""
-    return await _target(request, document, Access.READ)
+    return _target(document, parts, principal, Access.READ)
 
 
-async def writable(request: Request, document: EncodedId) -> Target:
+async def writable(document: EncodedId, parts: PartsDep, principal: Caller) -> Target:
     """The document of the path, which the caller may write."""
-    return await _target(request, document, Access.WRITE)
+    return _target(document, parts, principal, Access.WRITE)
 
 
-async def watchable(request: Request, document: EncodedId) -> Target:
-    """The document of the path, for an event stream."""
-    return await _target(request, document, Access.READ, stream=True)
+async def watched(document: EncodedId, parts: PartsDep, principal: StreamCaller) -> AsyncIterator[Watched]:
+    """The document of the path, for an event stream; its room stays pinned until the stream has ended."""
+    target = _target(document, parts, principal, Access.READ)
+    async with target.room() as slot:
+        yield Watched(target, slot)
 
 
-async def _target(request: Request, encoded: str, needed: Access, stream: bool = False) -> Target:
-    parts = parts_of(request)
+def _target(encoded: str, parts: Parts, principal: Principal, needed: Access) -> Target:
     document = document_id(encoded, parts.limits)
-    principal = await authenticate(request, stream)
     parts.door.policy.require(principal, document, needed)
     return Target(parts, document, principal)
 
 
 Readable = Annotated[Target, Depends(readable)]
 Writable = Annotated[Target, Depends(writable)]
-Watchable = Annotated[Target, Depends(watchable)]
+WatchedDep = Annotated[Watched, Depends(watched)]

@@ -17,8 +17,6 @@ from collab.errors import CollabError
 
 router = APIRouter(tags=["health"])
 
-PROBE_S = 3.0
-
 
 class Alive(BaseModel):
     """The process answers."""
@@ -47,7 +45,8 @@ async def healthz() -> Alive:
 async def readyz(parts: PartsDep, response: Response) -> Ready:
     """200 if the database takes reads and writes, the bus can be reached, and the node is not going down."""
     names = list(parts.probes)
-    said = dict(zip(names, await asyncio.gather(*(_probe(parts.probes[name]) for name in names)), strict=True))
+    results = await asyncio.gather(*(_probe(parts.probes[name], parts.probe_s) for name in names))
+    said = dict(zip(names, results, strict=True))
     if parts.hub.draining:
         said["node"] = "draining"
     ready = all(text == "ok" for text in said.values())
@@ -55,12 +54,12 @@ async def readyz(parts: PartsDep, response: Response) -> Ready:
     return Ready(ready=ready, probes=said)
 
 
-async def _probe(probe: Probe) -> str:
+async def _probe(probe: Probe, probe_s: float) -> str:
     try:
-        async with asyncio.timeout(PROBE_S):
+        async with asyncio.timeout(probe_s):
             await probe()
     except TimeoutError:
-        return f"no answer in {PROBE_S:g} s"
+        return f"no answer in {probe_s:g} s"
     except CollabError as error:
         return error.detail
     return "ok"

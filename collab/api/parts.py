@@ -28,8 +28,8 @@ def no_gauges() -> Mapping[str, float]:
 class Parts:
     """The running services behind the handlers.
 
-    `probes` are what /readyz asks, by name; `notes` is what it tells besides (open mode, quarantined documents);
-    `gauges` are measured when Prometheus asks, by name without the `collab_` in front.
+    `probes` are what /readyz asks, by name, each for at most `probe_s`; `gauges` are measured when Prometheus asks,
+    by name without the `collab_` in front.
     """
 
     hub: Hub
@@ -42,4 +42,5 @@ class Parts:
     counters: Counters
     refusals: Refusals
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    probe_s: float = 3.0
     gauges: Callable[[], Mapping[str, float]] = no_gauges

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from sqlalchemy import Connection, Engine, event
 
 from collab.api.access import Door
 from collab.api.app import create_app
@@ -29,6 +31,15 @@ from collab.types import ANONYMOUS, Access, Principal
 from tests.fakes import Recorder
 
 BINARY = {"content-type": "application/octet-stream"}
+
+
+async def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Lets the loop run until the condition holds; AssertionError after the timeout."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    for _ in iter(lambda: bool(holds()), True):
+        assert loop.time() < deadline, "it did not come true"
+        await asyncio.sleep(0)
 
 
 class Anyone:
@@ -62,6 +73,28 @@ class Service:
     async def post(self, update: bytes, document: str = "d") -> httpx2.Response:
         """Sends an update."""
         return await self.client.post(f"/api/documents/{document}/updates", content=update, headers=BINARY)
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """Collects every SQL statement that is executed while the block runs, white space evened out."""
+        executed: list[str] = []
+
+        def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+            executed.append(" ".join(statement.split()))
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            yield executed
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+
+    async def explain(self, statement: str, values: tuple[object, ...]) -> str:
+        """SQLite's plan for a statement."""
+
+        def work(connection: Connection) -> str:
+            return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+
+        return await self.store.database.read(work)
 
     @asynccontextmanager
     async def socket(self, document: str = "d", access: Access = Access.WRITE) -> AsyncIterator[Peer]:
