@@ -11,8 +11,9 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 import uuid_utils
@@ -24,6 +25,7 @@ from collab.types import DocumentId
 OnDone = Callable[[Appended], None]
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024  # beyond it the hub stops reading sockets; a minute of 1 MiB/s
+ENTRY_BYTES = 256  # what an entry costs in memory besides its update
 COMMIT_BYTES_MAX = 8 * 1024 * 1024  # after an outage the backlog goes out in transactions of this size
 COMMIT_ROWS_MAX = 1_024  # documents in one transaction: more only makes the others wait for their ack
 RETRY_FIRST_S = 0.05
@@ -39,6 +41,7 @@ class _Waiting:
 
     document: DocumentId
     lineage: str
+    since: float
     entries: list[Entry] = field(default_factory=list)
     callers: list[tuple[int, OnDone]] = field(default_factory=list)  # (entries of this call, its callback)
     size_bytes: int = 0
@@ -48,6 +51,17 @@ class _Waiting:
         self.entries.extend(entries)
         self.callers.append((len(entries), on_done))
         self.size_bytes += size_bytes
+
+    def tell(self, result: Appended) -> Iterator[tuple[OnDone, Appended]]:
+        """Each caller, once, with its own part of the row's numbers."""
+        callers, self.callers = self.callers, []
+        first = result.first_seq
+        for count, on_done in callers:
+            if result.error is not None:
+                yield on_done, result
+            else:
+                yield on_done, Appended(result.document, result.lineage, first, first + count - 1)
+                first += count
 
 
 @dataclass(slots=True)
@@ -87,6 +101,7 @@ class Journal:
         self._sleep = sleep
         self._clock = clock
         self._waiting: dict[tuple[DocumentId, str], _Waiting] = {}
+        self._in_flight: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
         self.waiting_bytes = 0
@@ -104,6 +119,12 @@ class Journal:
         """Whether so much waits that no more should be read from sockets. Appends are taken all the same."""
         return self.waiting_bytes >= self._waiting_bytes_max
 
+    @property
+    def lag_s(self) -> float:
+        """For how long the oldest update that is not settled has waited; 0.0 if there is none."""
+        oldest = min((waiting.since for waiting in self._unsettled()), default=None)
+        return 0.0 if oldest is None else self._clock() - oldest
+
     def append(self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: OnDone) -> None:
         """Hands entries over for the next commit and returns at once; `on_done` is called when they are settled.
 
@@ -114,19 +135,23 @@ class Journal:
             raise Draining()
         if not entries:
             raise ValueError("nothing to append")
-        size = sum(len(entry.update) for entry in entries)
+        size = sum(len(entry.update) + ENTRY_BYTES for entry in entries)
         waiting = self._waiting.get((document, lineage))
         if waiting is None:
-            waiting = self._waiting[document, lineage] = _Waiting(document, lineage)
+            waiting = self._waiting[document, lineage] = _Waiting(document, lineage, self._clock())
         waiting.add(entries, size, on_done)
         self.waiting_bytes += size
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write(), name="journal")
 
     async def flush(self) -> None:
-        """Returns when everything handed over so far is settled; while the storage is away, that may take for ever."""
-        while self._writer is not None:
-            await asyncio.wait({self._writer})
+        """Returns when all that was handed over before is settled; while the storage is away, that takes as long."""
+        markers = []
+        for waiting in self._unsettled():
+            marker = asyncio.get_running_loop().create_future()
+            waiting.callers.append((0, partial(_mark, marker)))
+            markers.append(marker)
+        await asyncio.gather(*markers)
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Takes no more appends and commits what waits. What is not settled after `grace_s` is told so: no ack."""
@@ -137,19 +162,20 @@ class Journal:
                 task.cancel()
                 await asyncio.wait({task})
 
+    def _unsettled(self) -> list[_Waiting]:
+        return [*self._in_flight, *self._waiting.values()]
+
     async def _write(self) -> None:
-        taken: list[_Waiting] = []
         try:
-            while taken := self._take():
-                await self._commit(taken)
-        except asyncio.CancelledError:
-            self._abandon(taken)
-            raise
+            while self._take():
+                batch = [Append(w.document, w.lineage, uuid_utils.uuid7().bytes, w.entries) for w in self._in_flight]
+                await self._settle(self._in_flight, batch)
         finally:
             self._writer = None
+            self._abandon()
 
-    def _take(self) -> list[_Waiting]:
-        """The next batch: the oldest documents first, up to the bounds of a transaction but at least one."""
+    def _take(self) -> bool:
+        """Moves the next batch into flight: the oldest first, up to the bounds of a transaction but at least one."""
         taken: list[_Waiting] = []
         size = 0
         for waiting in self._waiting.values():
@@ -159,26 +185,26 @@ class Journal:
             taken.append(waiting)
         for waiting in taken:
             del self._waiting[waiting.document, waiting.lineage]
-        return taken
+        self._in_flight = taken
+        return bool(taken)
 
-    async def _commit(self, taken: Sequence[_Waiting]) -> None:
-        """Settles the batch: every caller has been told when this returns."""
-        batch = [Append(w.document, w.lineage, uuid_utils.uuid7().bytes, w.entries) for w in taken]
-        results = await self._settle(batch)
-        self.waiting_bytes -= sum(waiting.size_bytes for waiting in taken)
-        for waiting, result in zip(taken, results, strict=True):
-            self._tell(waiting, result)
-
-    async def _settle(self, batch: Sequence[Append]) -> Sequence[Appended]:
-        """Tries until the storage has answered. A batch that it cannot hold is halved until the culprit is alone."""
+    async def _settle(self, taken: Sequence[_Waiting], batch: Sequence[Append]) -> None:
+        """Every caller has been told when this returns. A batch that cannot be held is halved down to the culprit."""
         try:
-            return await self._persist(batch)
-        except Exception as error:  # the adapter says that it is the values: not to be retried
+            results = await self._persist(batch)
+        except Exception as error:  # not the storage's state but the values: trying again would change nothing
             if len(batch) == 1:
                 logger.error("append_refused", document=batch[0].document, error=repr(error))
-                return [Appended(batch[0].document, batch[0].lineage, 0, 0, error)]
+                self.figures.refused += 1
+                self._tell(taken[0], Appended(batch[0].document, batch[0].lineage, 0, 0, error))
+                return
+        else:
+            for waiting, result in zip(taken, results, strict=True):
+                self._tell(waiting, result)
+            return
         half = len(batch) // 2
-        return [*await self._settle(batch[:half]), *await self._settle(batch[half:])]
+        await self._settle(taken[:half], batch[:half])
+        await self._settle(taken[half:], batch[half:])
 
     async def _persist(self, batch: Sequence[Append]) -> Sequence[Appended]:
         """One commit, tried again for as long as the storage is away; other errors are the caller's."""
@@ -202,7 +228,7 @@ class Journal:
         if self.unhealthy_since is None:
             self.unhealthy_since = self._clock()
             logger.error("storage_trouble", error=error.detail)
-            self._on_trouble(error)
+            self._call(self._on_trouble, error)
 
     def _worked(self, results: Sequence[Appended], seconds: float) -> None:
         figures = self.figures
@@ -216,28 +242,31 @@ class Journal:
         if self.unhealthy_since is not None:
             logger.warning("storage_recovered", after_s=round(self._clock() - self.unhealthy_since, 3))
             self.unhealthy_since = None
-            self._on_recovered()
+            self._call(self._on_recovered)
 
     def _tell(self, waiting: _Waiting, result: Appended) -> None:
-        """Gives each call of the row its own part of the numbers."""
-        first = result.first_seq
-        for count, on_done in waiting.callers:
-            own = result
-            if result.error is None:
-                own = Appended(result.document, result.lineage, first, first + count - 1)
-                first += count
-            try:
-                on_done(own)
-            except Exception:
-                # One room's mistake must not stop the others' acks.
-                self.figures.callback_errors += 1
-                logger.exception("callback_failed", document=waiting.document)
+        self.waiting_bytes -= waiting.size_bytes
+        waiting.size_bytes = 0
+        for on_done, own in waiting.tell(result):
+            self._call(on_done, own)
 
-    def _abandon(self, taken: Sequence[_Waiting]) -> None:
-        """The loop is ending: whoever still waits is told that nothing was promised."""
-        left = [*taken, *self._waiting.values()]
+    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
+        """One listener's mistake must not stop the others' acks."""
+        try:
+            callback(*arguments)
+        except Exception:
+            self.figures.callback_errors += 1
+            logger.exception("callback_failed")
+
+    def _abandon(self) -> None:
+        """The writer has ended: whoever still waits (it was cancelled) is told that nothing was promised."""
+        left, self._in_flight = self._unsettled(), []
         self._waiting.clear()
-        self.waiting_bytes = 0
         for waiting in left:
             error = StorageUnavailable("the node stopped before this was known to be stored")
             self._tell(waiting, Appended(waiting.document, waiting.lineage, 0, 0, error))
+
+
+def _mark(marker: asyncio.Future[None], result: Appended) -> None:
+    if not marker.done():
+        marker.set_result(None)
