@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from collab.crdt.content import ANY, DELETED, GC, JSON, SKIP, STRING, read_buffer, skip_any
+from collab.crdt.content import ANY, DELETED, GC, JSON, SKIP, STRING
 from collab.crdt.decode import HAS_KEY, HAS_ORIGIN, Id, Section, Struct
-from collab.crdt.encode import slice_text, write_id
+from collab.crdt.encode import slice_text, utf16, value_offsets, write_id
 from collab.crdt.varints import read_varuint
 from collab.limits import DEFAULT
 from collab.protocol.varint import write_varuint
@@ -64,6 +64,8 @@ class Block:
         kind = self.info & 31
         if kind != left.info & 31 or kind not in JOINABLE or self.clock != left.end:
             return False
+        if kind in COUNTED and self.end - left.clock > DEFAULT.deleted_run_max:  # the gate would refuse the fold
+            return False
         return kind == GC or (self.origin == (self.client, self.clock - 1) and self.right == left.right)
 
     def join(self, right: Block) -> None:
@@ -115,20 +117,12 @@ class Block:
         if kind == STRING:
             if content.isascii():
                 return [[content[start:end]] for start, end in spans]
-            units = content.decode().encode("utf-16-le")
+            units = utf16(content)
             return [[slice_text(units, start, end)] for start, end in spans]
         if kind in LISTED:
-            at = _value_offsets(content, kind, edges[-1])
+            at = value_offsets(content, 0, kind, edges[-1])
             return [[content[at[start] : at[end]]] for start, end in spans]
         return [[] for _ in spans]
-
-
-def _value_offsets(content: bytes, kind: int, count: int) -> list[int]:
-    offsets = [0]
-    for _ in range(count):
-        at = offsets[-1]
-        offsets.append(read_buffer(content, at)[1] if kind == JSON else skip_any(content, at, DEFAULT.nesting_max))
-    return offsets
 
 
 def read_blocks(data: bytes, section: Section) -> list[Block]:

@@ -40,7 +40,7 @@ def _run(state: bytes, index: StateIndex, part: Part, known: int) -> Run | None:
         return Run(part.client, struct.end, [state[struct.stop : part.stop]], left - 1)
     if struct.clock == known:
         return Run(part.client, known, [state[struct.start : part.stop]], left)
-    pieces = [cut(state, struct, part.client, known), state[struct.stop : part.stop]]
+    pieces = [cut(state, struct, part.client, known, struct.end), state[struct.stop : part.stop]]
     return Run(part.client, known, pieces, left)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from collab.crdt.content import ANY, DELETED, GC, JSON, SKIP, STRING, read_buffer, read_count, skip_any
+from collab.crdt.content import DELETED, GC, JSON, SKIP, STRING, read_buffer, read_count, skip_any
 from collab.crdt.decode import HAS_KEY, HAS_ORIGIN, Struct
-from collab.crdt.varints import read_varuint
 from collab.limits import DEFAULT
 from collab.protocol.varint import write_varbytes, write_varuint
 
@@ -47,51 +46,54 @@ def write_id(client: int, clock: int) -> bytes:
     return write_varuint(client) + write_varuint(clock)
 
 
-def cut(data: bytes, struct: Struct, client: int, clock: int) -> bytes:
-    """The part of a struct from `clock` on, as a struct of its own (yjs `updates.js`, `sliceStruct`).
+def cut(data: bytes, struct: Struct, client: int, start: int, end: int) -> bytes:
+    """The clocks start <= c < end of a struct, as a struct of its own (yjs `updates.js`, `sliceStruct`).
 
-    Its origin is the element before it. Content is copied as it is; half of a surrogate pair becomes U+FFFD.
+    If its start is cut off, its origin is the element before. Content is copied as it is; half of a surrogate pair
+    becomes U+FFFD.
     """
-    kind, skipped = struct.info & 31, clock - struct.clock
+    kind = struct.info & 31
     if kind in (GC, SKIP):
-        return bytes((kind,)) + write_varuint(struct.end - clock)
-    head = bytes(((struct.info & ~HAS_KEY) | HAS_ORIGIN,)) + write_id(client, clock - 1)
-    if struct.right is not None:
-        head += write_id(*struct.right)
-    return head + cut_content(data, struct.body, kind, skipped)
+        return data[struct.start : struct.body] + write_varuint(end - start)
+    if start == struct.clock:
+        head = data[struct.start : struct.body]
+    else:
+        head = bytes(((struct.info & ~HAS_KEY) | HAS_ORIGIN,)) + write_id(client, start - 1)
+        head += b"" if struct.right is None else write_id(*struct.right)
+    return head + _cut_content(data, struct, start - struct.clock, end - struct.clock)
 
 
-def cut_content(data: bytes, body: int, kind: int, skipped: int) -> bytes:
-    """Encoded content without its first elements. Only kinds that can hold several elements are ever cut."""
+def _cut_content(data: bytes, struct: Struct, first: int, last: int) -> bytes:
+    """Encoded content from element `first` up to `last`. Only kinds that can hold several elements are ever cut."""
+    kind = struct.info & 31
     if kind == DELETED:
-        return write_varuint(read_varuint(data, body)[0] - skipped)
+        return write_varuint(last - first)
     if kind == STRING:
-        return write_varbytes(cut_text(read_buffer(data, body)[0], skipped))
-    if kind not in (JSON, ANY):
-        raise ValueError(f"content {kind} has one element")
-    count, offset = read_count(data, body)
-    for _ in range(skipped):
+        text = read_buffer(data, struct.body)[0]
+        return write_varbytes(text[first:last] if text.isascii() else slice_text(utf16(text), first, last))
+    at = value_offsets(data, read_count(data, struct.body)[1], kind, last)
+    return write_varuint(last - first) + data[at[first] : at[last]]
+
+
+def value_offsets(data: bytes, offset: int, kind: int, count: int) -> list[int]:
+    """Where each of `count` values of JSON or ANY content begins, and where the last one ends."""
+    offsets = [offset]
+    for _ in range(count):
         offset = read_buffer(data, offset)[1] if kind == JSON else skip_any(data, offset, DEFAULT.nesting_max)
-    stop = offset
-    for _ in range(count - skipped):
-        stop = read_buffer(data, stop)[1] if kind == JSON else skip_any(data, stop, DEFAULT.nesting_max)
-    return write_varuint(count - skipped) + data[offset:stop]
+        offsets.append(offset)
+    return offsets
 
 
-def cut_text(text: bytes, skipped: int) -> bytes:
-    """UTF-8 without its first UTF-16 code units."""
-    if text.isascii():
-        return text[skipped:]
-    return slice_text(text.decode().encode("utf-16-le"), skipped, None)
+def utf16(text: bytes) -> bytes:
+    """UTF-8 as little-endian UTF-16, in which clocks are pairs of bytes."""
+    return text.decode().encode("utf-16-le")
 
 
-def slice_text(units: bytes, start: int, end: int | None) -> bytes:
+def slice_text(units: bytes, start: int, end: int) -> bytes:
     """UTF-8 of a range of UTF-16-LE code units; halves of surrogate pairs at its ends become U+FFFD."""
-    part = units[2 * start : None if end is None else 2 * end]
-    if not part:
-        return b""
+    part = units[2 * start : 2 * end]
     before = after = b""
-    if 0xDC <= part[1] <= 0xDF:
+    if part and 0xDC <= part[1] <= 0xDF:
         before, part = REPLACEMENT, part[2:]
     if part and 0xD8 <= part[-1] <= 0xDB:
         after, part = REPLACEMENT, part[:-2]

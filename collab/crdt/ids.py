@@ -114,17 +114,17 @@ class IdRanges:
         return out
 
     def encode(self) -> bytes:
-        """A V1 delete set, clients descending as yjs writes them."""
-        out = bytearray(write_varuint(len(self.bounds)))
+        """A V1 delete set, clients descending as yjs writes them; no range is longer than the gate lets through."""
+        out = [write_varuint(len(self.bounds))]
         for client in sorted(self.bounds, reverse=True):
             bounds = self.bounds[client]
-            out += write_varuint(client)
-            out += write_varuint(len(bounds) // 2)
-            for at in range(0, len(bounds), 2):
-                start = bounds[at]
-                out += write_varuint(start)
-                out += write_varuint(bounds[at + 1] - start)
-        return bytes(out)
+            ranges = [
+                write_varuint(start) + write_varuint(min(end - start, DEFAULT.deleted_run_max))
+                for first, end in zip(bounds[::2], bounds[1::2], strict=True)
+                for start in range(first, end, DEFAULT.deleted_run_max)
+            ]
+            out += (write_varuint(client), write_varuint(len(ranges)), *ranges)
+        return b"".join(out)
 
     @classmethod
     def decode(cls, data: bytes, offset: int = 0, limits: Limits = DEFAULT) -> IdRanges:

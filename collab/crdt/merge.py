@@ -6,11 +6,13 @@ the gate on its result (docs/codec.md has the figures).
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from collab.crdt.checked import Checked
 from collab.crdt.content import SKIP
-from collab.crdt.decode import Section, decode, read_structs
+from collab.crdt.decode import Section, Struct, decode, read_structs
 from collab.crdt.encode import NO_DELETES, Run, cut, encode, write_skip
 from collab.crdt.gate import check
 from collab.crdt.ids import IdRanges, Range
@@ -21,9 +23,10 @@ Stretch = tuple[int, int, int, bytes, int, int]
 
 
 def merge(updates: Sequence[bytes]) -> bytes:
-    """One update that means the same as all of them, in any order (yjs `updates.js`, `mergeUpdates`).
+    """One update that means the same as all of them (yjs `updates.js`, `mergeUpdates`).
 
-    Gaps become SKIPs. Where two updates hold the same clocks, the one that begins earlier, or was given first, wins.
+    Gaps become SKIPs. Where two updates hold the same clocks the one given first counts, as for whoever applies them
+    in this order; so nothing that was taken once can be overlaid later.
     Raises BadUpdate.
     """
     return merge_checked([check(update) for update in updates])
@@ -74,39 +77,58 @@ def split_at_gaps(data: bytes, section: Section) -> Iterator[Stretch]:
 
 
 def _stitch(client: int, stretches: list[Stretch]) -> Run:
-    """Lays one client's stretches in a row by clock."""
-    stretches.sort(key=_clock)
+    """Lays one client's stretches in a row."""
+    if any(right[0] != left[1] for left, right in pairwise(stretches)):
+        stretches = _apart(client, stretches)
     clock = stretches[0][0]
     run = Run(client, clock, [], 0)
-    for stretch in stretches:
-        first, end, count, data, start, stop = stretch
-        if first == clock:
-            run.pieces.append(data[start:stop])
-            run.count += count
-        elif end <= clock:
-            continue
-        elif first > clock:
-            run.pieces += (write_skip(first - clock), data[start:stop])
-            run.count += count + 1
-        else:
-            _append_rest(run, stretch, clock)
+    for first, end, count, data, start, stop in stretches:
+        if first > clock:
+            run.pieces.append(write_skip(first - clock))
+            run.count += 1
+        run.pieces.append(data[start:stop])
+        run.count += count
         clock = end
     return run
 
 
-def _append_rest(run: Run, stretch: Stretch, clock: int) -> None:
-    """Adds the part of a stretch from `clock` on."""
-    first, _, count, data, start, stop = stretch
-    structs = read_structs(data, start, count, run.client, first)
-    at = next(at for at, struct in enumerate(structs) if struct.end > clock)
-    struct = structs[at]
-    run.count += count - at
-    if struct.clock < clock:
-        run.pieces.append(cut(data, struct, run.client, clock))
-        run.pieces.append(data[struct.stop : stop])
-    else:
-        run.pieces.append(data[struct.start : stop])
+def _apart(client: int, stretches: list[Stretch]) -> list[Stretch]:
+    """The stretches by clock, each without what one before it in the list has."""
+    taken = IdRanges()
+    apart: list[Stretch] = []
+    for stretch in stretches:
+        first, end, count, data, start, _ = stretch
+        left = taken.missing([(client, first, end)])
+        if left == [(client, first, end)]:
+            apart.append(stretch)
+        elif left:
+            structs = read_structs(data, start, count, client, first)
+            apart += [_part(data, structs, each) for each in left]
+        taken.add(client, first, end)
+    return sorted(apart, key=_clock)
+
+
+def _part(data: bytes, structs: list[Struct], wanted: Range) -> Stretch:
+    """The wanted clocks of a stretch."""
+    client, first, end = wanted
+    within = structs[bisect_right(structs, first, key=_end) : bisect_left(structs, end, key=_start)]
+    pieces = [
+        data[each.start : each.stop]
+        if each.clock >= first and each.end <= end
+        else cut(data, each, client, max(each.clock, first), min(each.end, end))
+        for each in within
+    ]
+    part = b"".join(pieces)
+    return first, end, len(within), part, 0, len(part)
 
 
 def _clock(stretch: Stretch) -> int:
     return stretch[0]
+
+
+def _start(struct: Struct) -> int:
+    return struct.clock
+
+
+def _end(struct: Struct) -> int:
+    return struct.end

@@ -69,12 +69,11 @@ class Settling:
         at, clock = self.taken[client], self.progress[client]
         while at < len(structs):
             struct = structs[at]
-            if struct.info == SKIP:
-                clock = clock if self._ends is None else struct.end
-            elif struct.clock > clock or self._blocked(struct, client):
+            if struct.info == SKIP and self._ends is None and struct.end > clock:
                 break
-            else:
-                clock = max(clock, struct.end)
+            if struct.clock > clock or self._blocked(struct, client):
+                break
+            clock = max(clock, struct.end)
             at += 1
         self.taken[client] = at
         self.progress[client] = clock

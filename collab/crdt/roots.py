@@ -1,7 +1,8 @@
 """Names and kinds of a state's root types, as far as its bytes tell.
 
 A root type is whatever a client first asked for by that name; the bytes hold the name and the items, not the kind. So
-the kind is inferred from what lies in it: only texts hold strings and formats in line, only fragments hold elements.
+the kind is inferred from what lies in it: only texts hold strings and formats in line, and only fragments hold nothing
+but elements and their texts.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collab.crdt.decode import decode
 from collab.crdt.homes import Home, Homes
 
 _BY_CONTENT = dict.fromkeys((STRING, FORMAT, EMBED), "text") | dict.fromkeys((ANY, JSON, BINARY, DOC), "array")
-_RANK = ("unknown", "map", "array", "xml", "text")
-"""Of several signs the last in this row counts: a text may have attributes, which look like those of a map."""
+_RANK = ("unknown", "map", "xml", "array", "text")
+"""Of several signs the last in this row counts: a text may have attributes and hold types, an array elements."""
 
 
 def roots(state: bytes) -> dict[str, str]:
