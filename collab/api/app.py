@@ -5,11 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from collab import __version__
-from collab.api import documents, health, openapi, problems, state, updates
+from collab.api import documents, events, health, openapi, presence, problems, snapshots, state, updates
 from collab.api.edge import API, Edge
 from collab.api.parts import Parts
 
-ROUTERS = (documents.router, state.router, updates.router)
+ROUTERS = (
+    documents.router,
+    state.router,
+    updates.router,
+    snapshots.router,
+    events.router,
+    presence.router,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:

@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 from collab.api.deps import ID_SCHEMA, Caller, PartsDep, Readable, Writable
 from collab.api.erasure import erase
 from collab.api.etags import version
+from collab.api.idempotency import RepeatableDep
 from collab.api.models import Metadata, Title, merge_patch_body, merged
 from collab.api.parts import Parts
 from collab.api.problems import answers
@@ -113,17 +114,24 @@ LIST_FETCHES_MAX = 20  # a caller who may see few documents gets short pages, no
         **answers(StorageUnavailable),
     },
 )
-async def create_document(body: NewDocument, parts: PartsDep, principal: Caller, response: Response) -> DocumentDetails:
+async def create_document(
+    body: NewDocument, parts: PartsDep, principal: Caller, repeatable: RepeatableDep, response: Response
+) -> DocumentDetails:
     """Creates it, empty or with content; without an `id` one is chosen (UUIDv7).
 
     Documents also come into being when the first socket writes to them; this call is for those who want a title,
     metadata, first content, or to be sure that the id was free.
     """
-    document = checked_id(body.id, parts) if body.id is not None else str(uuid7())
-    parts.door.policy.require(principal, document, Access.WRITE)
-    created = await parts.catalog.create(document, body.title, body.metadata)
+
+
+    async def work() -> str:
+        document = checked_id(body.id, parts) if body.id is not None else str(uuid7())
+        parts.door.policy.require(principal, document, Access.WRITE)
+        return (await parts.catalog.create(document, body.title, body.metadata)).id
+
+    document = await repeatable.once(work)
     response.headers["Location"] = f"/api/documents/{quote(document, safe='')}"
-    return details(parts, created)
+    return details(parts, await parts.catalog.get(document))
 
 
 def checked_id(document: str, parts: Parts) -> str:

@@ -49,6 +49,11 @@ Title = Annotated[
     AfterValidator(_storable_text),
     Field(max_length=DEFAULT.title_chars_max, examples=["Minutes of May"], json_schema_extra={"format": "text"}),
 ]
+Label = Annotated[
+    str,
+    AfterValidator(_storable_text),
+    Field(max_length=DEFAULT.title_chars_max, examples=["before the review"], json_schema_extra={"format": "text"}),
+]
 Metadata = Annotated[
     dict[str, JsonValue],
     AfterValidator(_storable_metadata),

@@ -10,7 +10,7 @@ from collab.api.access import Door
 from collab.hub import Hub
 from collab.limits import Limits
 from collab.metrics import Counters, Refusals
-from collab.store.base import Catalog, Snapshots, UpdateLog
+from collab.store.base import Catalog, Idempotency, Snapshots, UpdateLog
 
 if TYPE_CHECKING:
     from collab.engine.client import Engine
@@ -36,6 +36,7 @@ class Parts:
     log: UpdateLog
     catalog: Catalog
     snapshots: Snapshots
+    idempotency: Idempotency
     engine: Engine
     door: Door
     limits: Limits

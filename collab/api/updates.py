@@ -14,10 +14,12 @@ from pydantic import BaseModel, Field
 from collab.api import etags
 from collab.api.bodies import BINARY, UPDATE_BODY, UpdateBody, binary_answer
 from collab.api.deps import Readable, Writable
+from collab.api.idempotency import RepeatableDep
 from collab.api.problems import answers
 from collab.errors import (
     BadRequest,
     BadUpdate,
+    Conflict,
     Draining,
     Forbidden,
     Gone,
@@ -80,14 +82,24 @@ class Logged:
     openapi_extra=UPDATE_BODY,
     responses={
         **NAMED,
-        **answers(LineageRetired, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable, Quarantined, Draining),
+        **answers(Conflict, LineageRetired, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
+        **answers(Quarantined, Draining),
     },
 )
-async def post_update(target: Writable, update: UpdateBody) -> Committed:
+async def post_update(target: Writable, update: UpdateBody, repeatable: RepeatableDep) -> Committed:
     """Answered after the commit; open editors have it before. One that adds nothing new is answered the same way."""
-    async with target.room() as slot:
-        seq = await target.parts.hub.submit(slot, update, target.principal.id)
-        return Committed(seq=seq, version=etags.version(slot.room.lineage, seq))
+
+    async def work() -> str:
+        async with target.room() as slot:
+            seq = await target.parts.hub.submit(slot, update, target.principal.id)
+            return etags.version(slot.room.lineage, seq)
+
+    return committed(await repeatable.once(work))
+
+
+def committed(version: str) -> Committed:
+    """Shapes a version."""
+    return Committed(seq=int(version.rpartition(".")[2]), version=version)
 
 
 @router.get(

@@ -149,7 +149,8 @@ async def running(
             settings=HubSettings(), counters=counters,
         )  # fmt: skip
         parts = Parts(
-            hub=hub, log=store.log, catalog=store.catalog, snapshots=store.snapshots, engine=engine,  # type: ignore[arg-type]
+            hub=hub, log=store.log, catalog=store.catalog, snapshots=store.snapshots,
+            idempotency=store.idempotency, engine=engine,
             door=Door(authenticator(people), GrantPolicy()), limits=limits, counters=counters, refusals=Refusals(),
             probes={"database": store.log.ping},
         )  # fmt: skip
