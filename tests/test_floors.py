@@ -64,9 +64,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 def test_imports_go_down_only(path: Path) -> None:
     mine = floor(module_name(path))
     above = [
-        name
-        for name in imports(path)
-        if name.startswith("collab.") and floor(name.removeprefix("collab.")) > mine
+        name for name in imports(path) if name.startswith("collab.") and floor(name.removeprefix("collab.")) > mine
     ]
     assert above == []
 

@@ -18,7 +18,9 @@ def typed(client: int, clock: int, text: str, root: str = "t") -> bytes:
 def typed_after(client: int, clock: int, text: str, origin: tuple[int, int]) -> bytes:
     """`client` types `text` after a character of somebody."""
     head = b"\x01\x01" + write_varuint(client) + write_varuint(clock)
-    return head + b"\x84" + write_varuint(origin[0]) + write_varuint(origin[1]) + write_varbytes(text.encode()) + b"\x00"
+    return (
+        head + b"\x84" + write_varuint(origin[0]) + write_varuint(origin[1]) + write_varbytes(text.encode()) + b"\x00"
+    )
 
 
 def deleted(client: int, clock: int, length: int) -> bytes:

@@ -37,8 +37,14 @@ class History:
         self._base_update: bytes | None = None
         self._chunks: list[tuple[bytes, bytes]] = []  # (merged update, its frame), the last one still open
         self._chunked = 0  # how many of the tail are in chunks
+        self._folded = 0  # how many of all that was ever added are in the base by now
         self._whole: StateIndex | None = index
         self._spliced: list[Tail] = []  # what of the tail is in `_whole`
+
+    @property
+    def position(self) -> int:
+        """How many updates were added so far: a mark for `since`."""
+        return self._folded + len(self.tail)
 
     @property
     def size_bytes(self) -> int:
@@ -71,7 +77,9 @@ class History:
     def rebase(self, base: bytes, index: StateIndex, seq: int) -> None:
         """Puts a folded state in the place of the base and of everything it holds."""
         self.base, self.index, self.base_seq = base, index, seq
+        self._folded += len(self.tail)
         self.tail = [item for item in self.tail if item.seq is None or item.seq > seq]
+        self._folded -= len(self.tail)
         self.tail_bytes = sum(len(item.update) for item in self.tail)
         self._base_update, self._chunks, self._chunked = None, [], 0
         self._whole, self._spliced = index, []
@@ -111,6 +119,16 @@ class History:
             if lacking != EMPTY_UPDATE:
                 tail = [frame(encode_update(lacking)), *tail]
         return self._with_step2(tail)
+
+    def since(self, position: int, vector: dict[int, int]) -> bytes:
+        """The frames for a client that has all that was added before `position`, when its state vector was this.
+
+        Exact while the fold has not passed it; after that the vector says what it lacks.
+        """
+        if position < self._folded:
+            return self.answer(vector)
+        missed = [item.update for item in self.tail[position - self._folded :]]
+        return b"".join(wire for _, wire in self._chunk(missed)) if missed else b""
 
     @staticmethod
     def _with_step2(frames: list[bytes]) -> bytes:

@@ -38,10 +38,7 @@ class Pending:
     def hold(self, checked: Checked, session: Session | None, clocks: Clocks) -> None:
         """Raises TooLarge when the bounds are reached; what is held stays."""
         size = len(checked.raw)
-        if (
-            len(self._items) >= self._limits.pending_structs_max
-            or self._bytes + size > self._limits.pending_bytes_max
-        ):
+        if len(self._items) >= self._limits.pending_structs_max or self._bytes + size > self._limits.pending_bytes_max:
             raise TooLarge("too many updates ahead of what they depend on")
         waits_for = clocks.missing(checked)
         self._items.append(Held(checked, session, waits_for))

@@ -36,6 +36,7 @@ from collab.types import Access, DocumentId, Entry
 
 DENIED_EVERY_S = 5.0
 KEEPALIVE_WIRE = frame(KEEPALIVE)
+NOBODY = b"\x00"
 
 
 class Room:
@@ -79,7 +80,7 @@ class Room:
     def pause(self, session: Session, now: float) -> None:
         """Its outbox is full: nothing more is queued for it."""
         if session.behind is None and session in self.sessions:
-            session.behind = self.history.clocks.copy()
+            session.behind = (self.history.position, self.history.clocks.next.copy())
             session.slow_since = now
             self.live.pop(session, None)
 
@@ -87,10 +88,13 @@ class Room:
         """Its outbox has drained: one diff against what it last had, then it is live again."""
         if session.behind is None or session not in self.sessions:
             return
-        vector, session.behind, session.slow_since = session.behind.next, None, None
+        (position, vector), session.behind, session.slow_since = session.behind, None, None
         self.live[session] = session.outbox.write
         present = self.awareness.present()
-        session.write(self.history.answer(vector) + (frame(encode_awareness(present)) if present else b""))
+        session.write(self.history.since(position, vector) + frame(encode_awareness(present or NOBODY)))
+        if session.owes_answer is not None:
+            known, session.owes_answer = session.owes_answer, None
+            session.write(self.history.answer(known))
         self._answer_status(session)
 
     # ------------------------------------------------------------------ frames
@@ -121,7 +125,10 @@ class Room:
     def _step1(self, session: Session, vector: bytes) -> None:
         known = self.known_by(vector)
         session.stepped = True
-        session.write(self.history.answer(known))
+        if session.behind is not None:
+            session.owes_answer = known
+        else:
+            session.write(self.history.answer(known))
 
     def _presence(self, session: Session, body: bytes) -> None:
         nudges = self.awareness.receive(session, decode_entries(body, self.limits))

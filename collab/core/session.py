@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from collab.core.bucket import Bucket
 from collab.errors import CollabError
 from collab.limits import Limits
 from collab.types import Access, Principal
-
-if TYPE_CHECKING:
-    from collab.crdt.clocks import Clocks
 
 
 class Outbox(Protocol):
@@ -45,6 +42,7 @@ class Session:
         "id",
         "new_clients",
         "outbox",
+        "owes_answer",
         "owes_status",
         "principal",
         "refused",
@@ -65,7 +63,8 @@ class Session:
         self.saved: bytes | None = None  # the newest status payload that was answered
         self.owes_status: bytes | None = None  # the newest status payload not yet answered
         self.denied_at = float("-inf")
-        self.behind: Clocks | None = None  # what it last had, while its outbox is full
+        self.behind: tuple[int, dict[int, int]] | None = None  # what it last had (history mark, state vector), if slow
+        self.owes_answer: dict[int, int] | None = None  # a step 1 that came while its outbox was full
         self.slow_since: float | None = None
         self.silent_spans = 0  # how often in a row it was not heard
         self.stepped = False  # it has been answered a step 1 and knows the document

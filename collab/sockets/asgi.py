@@ -7,12 +7,14 @@ from collections import deque
 from contextlib import suppress
 
 from starlette.datastructures import Headers
-from starlette.routing import WebSocketRoute
+from starlette.responses import PlainTextResponse
+from starlette.routing import Match, WebSocketRoute
+from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from collab.errors import BadFrame, CollabError
 from collab.protocol.frames import messages
-from collab.sockets.admission import Admission, Sockets, Upgrade
+from collab.sockets.admission import MOUNT, Admission, Sockets, Upgrade
 
 
 class AsgiOutbox:
@@ -85,7 +87,17 @@ def route(sockets: Sockets) -> WebSocketRoute:
         await websocket.accept(admission.subprotocol)
         await _serve(websocket, sockets, admission)
 
-    return WebSocketRoute("/sync/{document:path}", endpoint)
+    return SyncRoute("/sync/{document:path}", endpoint)
+
+
+class SyncRoute(WebSocketRoute):
+    """Takes every name below the mount, newlines included, which a path pattern would not match."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """By prefix."""
+        if scope["type"] == "websocket" and scope["path"].startswith(MOUNT):
+            return Match.FULL, {"endpoint": self.endpoint, "path_params": {}}
+        return Match.NONE, {}
 
 
 def upgrade_of(websocket: WebSocket) -> Upgrade:
@@ -99,8 +111,6 @@ def upgrade_of(websocket: WebSocket) -> Upgrade:
 
 
 async def _deny(websocket: WebSocket, error: CollabError) -> None:
-    from starlette.responses import PlainTextResponse
-
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(PlainTextResponse(error.detail, error.http_status))
     else:

@@ -287,5 +287,3 @@ def _canonical(request: bytes) -> bytes:
     head, separator, rest = request.partition(b"\r\n\r\n")
     lines = [b"connection: Upgrade" if line[:11].lower() == b"connection:" else line for line in head.split(b"\r\n")]
     return b"\r\n".join(lines) + separator + rest
-
-

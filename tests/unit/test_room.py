@@ -7,10 +7,13 @@ import pytest
 from collab.core.history import History
 from collab.core.room import Room
 from collab.core.session import Session
+from collab.crdt.gate import check
 from collab.errors import BadFrame, BadUpdate, CollabError, TooLarge
 from collab.limits import Limits
 from collab.protocol.messages import (
     KEEPALIVE,
+    Kind,
+    decode,
     encode_awareness,
     encode_denied,
     encode_status,
@@ -218,10 +221,16 @@ def test_a_slow_reader_gets_nothing_more_and_then_one_diff() -> None:
     for clock in range(5, 10):
         room.receive(a, encode_update(typed(1, clock, "x")), 0.0)
         show(room)
-    room.receive(b, encode_step1(b"\x00"), 0.0)
     assert to_b.take() == []
     room.resume(b)
-    assert to_b.take()[-1] == encode_step2(b"\x00\x00")
+    update, presence = to_b.take()
+    assert decode(presence) == (Kind.AWARENESS, b"\x00")
+    assert check(decode(update)[1]).runs == ((1, 5, 10),)
+    room.pause(b, 2.0)
+    room.receive(b, encode_step1(b"\x00"), 2.0)
+    assert to_b.take() == []
+    room.resume(b)
+    assert to_b.take()[-1] == encode_step2(b"\x00\x00"), "what it asked for meanwhile is answered now"
     room.receive(a, encode_update(typed(1, 10, "y")), 0.0)
     show(room)
     assert to_b.take() == [encode_update(typed(1, 10, "y"))]

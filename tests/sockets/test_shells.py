@@ -1,0 +1,223 @@
+"""One contract over both socket shells: the same frames, the same refusals, the same bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from collab.crdt.clocks import Clocks
+from collab.crdt.gate import check
+from collab.errors import Forbidden, Gone, NotFound, Unauthorized
+from collab.limits import Limits
+from collab.protocol.messages import (
+    KEEPALIVE,
+    Kind,
+    decode,
+    encode_denied,
+    encode_status,
+    encode_step1,
+    encode_step2,
+    encode_update,
+)
+from collab.types import Access
+from tests.sockets.conftest import Node
+from tests.updates import typed
+
+HELLO = typed(1, 0, "hello")
+
+
+def with_limits(**bounds: Any) -> Callable[[Any], Any]:
+    """Runs the test's node with these bounds."""
+
+    def mark(test: Any) -> Any:
+        test.limits = Limits(**{"frames_per_s": 0, **bounds})
+        return test
+
+    return mark
+
+
+async def greeted(url: str, **options: Any) -> ClientConnection:
+    """Connects and reads the greeting away."""
+    socket = await connect(url, max_size=None, **options)
+    assert (await socket.recv())[:2] == b"\x00\x00"
+    assert (await socket.recv())[:1] == b"\x01"
+    return socket
+
+
+async def closed(socket: ClientConnection) -> int | None:
+    """Reads until the server closes; returns its close code."""
+    try:
+        while True:
+            await asyncio.wait_for(socket.recv(), 5)
+    except ConnectionClosed:
+        return socket.close_code
+
+
+async def test_two_clients_see_each_others_edits_and_are_told_what_is_durable(node: Node) -> None:
+    a, b = await greeted(node.url + "doc"), await greeted(node.url + "doc")
+    await a.send(encode_step1(b"\x00"))
+    assert await a.recv() == encode_step2(b"\x00\x00")
+    await a.send(encode_update(HELLO))
+    await a.send(encode_status(b"\x01"))
+    assert await b.recv() == encode_update(HELLO)
+    assert await a.recv() == encode_status(b"\x01")
+    await a.close()
+    await b.close()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("a%2Fb", "a/b"), ("my%20room/%C3%BC", "my%20room%2F%C3%BC"), ("%41", "A"), ("50%25", "50%25")],
+)
+async def test_percent_encoded_names_are_one_document(node: Node, one: str, other: str) -> None:
+    a, b = await greeted(node.url + one), await greeted(node.url + other + "?token=x")
+    assert len(node.hub.slots) == 1
+    await a.send(encode_update(HELLO))
+    assert await b.recv() == encode_update(HELLO)
+    await a.close()
+    await b.close()
+
+
+@pytest.mark.parametrize("name", ["", "%00", "%FF", "a%0Ab", "%E2%80%AE", "x" * 201])
+async def test_names_that_are_no_names_are_refused_at_the_upgrade(node: Node, name: str) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(node.url + name)
+    assert refusal.value.response.status_code == 400
+    assert node.hub.slots == {}
+
+
+async def test_an_offered_subprotocol_is_selected(node: Node) -> None:
+    socket = await greeted(node.url + "doc", subprotocols=["yjs", "other"])
+    assert socket.subprotocol == "yjs"
+    await socket.close()
+
+
+@pytest.mark.parametrize("error", [Unauthorized(), Forbidden(), NotFound(), Gone()])
+async def test_refusals_are_http_answers_before_the_socket_opens(node: Node, error: Any) -> None:
+    node.doorman.refuse = error
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(node.url + "doc")
+    assert refusal.value.response.status_code == error.http_status
+    assert node.refusals.counts == {("socket", error.code): 1}
+    assert node.hub.slots == {}
+
+
+@pytest.mark.parametrize("frame", [b"", b"\x00\x07", b"\x00\x02\xff", encode_update(b"\x01" + HELLO), "text"])
+async def test_a_bad_frame_ends_its_own_socket_with_a_final_code(node: Node, frame: bytes | str) -> None:
+    bad, good = await greeted(node.url + "doc"), await greeted(node.url + "doc")
+    await bad.send(frame)
+    assert await closed(bad) in (4400, 4422)
+    await good.send(encode_update(HELLO))
+    await good.send(encode_status(b"\x01"))
+    assert await good.recv() == encode_status(b"\x01")
+    await good.close()
+
+
+async def test_a_message_in_fragments_is_one_message(node: Node) -> None:
+    a, b = await greeted(node.url + "doc"), await greeted(node.url + "doc")
+    message = encode_update(HELLO)
+    await a.send([message[:1], message[1:4], message[4:]])
+    assert await b.recv() == message
+    await a.close()
+    await b.close()
+
+
+async def test_a_reader_is_refused_in_words_stays_and_changes_nothing(node: Node) -> None:
+    writer = await greeted(node.url + "doc")
+    node.doorman.access = Access.READ
+    reader = await greeted(node.url + "doc")
+    await reader.send(encode_update(HELLO))
+    assert await reader.recv() == encode_denied("read-only")
+    await writer.send(encode_update(typed(2, 0, "x")))
+    assert await reader.recv() == encode_update(typed(2, 0, "x"))
+    await reader.close()
+    await writer.close()
+
+
+async def test_a_socket_that_goes_leaves_nothing_behind(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    await socket.send(b"\x01\x06\x01\x07\x01\x02{}")
+    assert await socket.recv() == b"\x01\x06\x01\x07\x01\x02{}"
+    other = await greeted(node.url + "doc")
+    socket.transport.abort()
+    assert await other.recv() == b"\x01\x08\x01\x07\x01\x04null"
+    slot = node.hub.slots["doc"]
+    assert len(slot.room.sessions) == slot.pins == node.hub.counters.sockets == 1
+    await other.close()
+
+
+@with_limits(sessions_per_document_max=1)
+async def test_more_sockets_than_a_document_takes_are_told_to_come_back(node: Node) -> None:
+    first = await greeted(node.url + "doc")
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(node.url + "doc")
+    assert refusal.value.response.status_code == 503
+    assert node.hub.slots["doc"].pins == 1
+    await first.close()
+
+
+@with_limits(outbox_bytes_max=64 * 1024)
+async def test_a_reader_that_stops_reading_is_bounded_and_gets_one_diff_when_it_reads_again(node: Node) -> None:
+    writer = await greeted(node.url + "doc")
+    slow = await greeted(node.url + "doc")
+    slow.transport.pause_reading()
+    slot = node.hub.slots["doc"]
+    clock = 0
+    while not any(session.behind for session in slot.room.sessions):
+        await writer.send(encode_update(typed(5, clock, "x" * 60_000)))
+        await writer.send(encode_status(b"\x01"))
+        assert (await writer.recv())[:1] == b"\x66"
+        clock += 60_000
+        assert clock < 40_000_000, "the kernel's buffers are not that large"
+    for _ in range(20):
+        await writer.send(encode_update(typed(5, clock, "y" * 60_000)))
+        clock += 60_000
+    await writer.send(encode_status(b"\x02"))
+    assert await writer.recv() == encode_status(b"\x02")
+    slow.transport.resume_reading()
+    known, seen = Clocks(), 0
+    while known.next.get(5, 0) < clock:
+        kind, body = decode(cast(bytes, await asyncio.wait_for(slow.recv(), 10)))
+        if kind is Kind.UPDATE:
+            update = check(body)
+            assert not known.adds_nothing(update), "nothing is sent twice"
+            known.advance(update)
+            seen += 1
+    assert seen < clock // 60_000, "what it missed came merged"
+    await writer.send(encode_update(typed(5, clock, "z")))
+    while decode(cast(bytes, await slow.recv())) != (Kind.UPDATE, typed(5, clock, "z")):
+        pass
+    await slow.close()
+    await writer.close()
+
+
+@with_limits(frames_per_s=50, frames_burst=5)
+async def test_a_flood_is_slowed_and_nothing_of_it_is_lost(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    for number in range(15):
+        await socket.send(encode_status(bytes((number,))))
+    answers = [await asyncio.wait_for(socket.recv(), 5) for _ in range(15)]
+    assert answers == [encode_status(bytes((number,))) for number in range(15)]
+    await socket.close()
+
+
+async def test_a_quiet_socket_is_kept_alive(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    await node.upkeep.once(asyncio.get_running_loop().time() + 16)
+    assert await socket.recv() == KEEPALIVE
+    await socket.close()
+
+
+async def test_draining_closes_with_service_restart(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    await socket.send(encode_update(HELLO))
+    await node.upkeep.drain()
+    assert await closed(socket) == 1012
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(node.url + "doc")
+    assert refusal.value.response.status_code == 503
