@@ -16,6 +16,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from collab.errors import StorageUnavailable
@@ -120,11 +121,11 @@ class SqliteDatabase:
 
     def _close_writer(self) -> None:
         try:
-            self._checkpoint()
-        except StorageUnavailable:
+            if self._connection is not None:
+                self._checkpoint()
+                self._connection.close()
+        except (StorageUnavailable, SQLAlchemyError):
             pass  # the WAL stays beside the file and is read at the next start; nothing is lost by it
-        if self._connection is not None:
-            self._connection.close()
         self._writing.dispose()
 
 
@@ -147,14 +148,17 @@ def _lock(path: Path) -> int:
 def _engine(path: Path, pragma: str, readonly: bool) -> Engine:
     mode = "ro" if readonly else "rwc"
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    settings = [] if readonly else ["journal_mode=WAL", f"journal_size_limit={WAL_BYTES_KEPT}"]
+    settings += [pragma, "foreign_keys=1", "secure_delete=1", f"cache_size=-{CACHE_KIB}"]
 
     def connect() -> sqlite3.Connection:
         raw = sqlite3.connect(uri, uri=True, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
-        if not readonly:
-            raw.execute("PRAGMA journal_mode=WAL")
-        for setting in (pragma, "foreign_keys=1", "secure_delete=1", f"cache_size=-{CACHE_KIB}"):
-            raw.execute(f"PRAGMA {setting}")
-        raw.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT}")
+        try:
+            for setting in settings:
+                raw.execute(f"PRAGMA {setting}")
+        except sqlite3.Error:
+            raw.close()
+            raise
         return raw
 
     size = READERS if readonly else 1
