@@ -1,0 +1,1 @@
+"""Load tests: what the service is measured with, and what was measured."""

@@ -1,0 +1,152 @@
+"""`uv run python -m loadtests.fanout --peers all`: measures our server and its peers, writes table and plots."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from loadtests.fanout import report
+from loadtests.fanout.bench import Bench
+from loadtests.fanout.cache import cache_folder
+from loadtests.fanout.campaign import Campaign
+from loadtests.fanout.compiler import NoCompiler, generator
+from loadtests.fanout.machine import describe
+from loadtests.fanout.peers import COLLAB, PEERS, REPOSITORY, Unavailable
+from loadtests.fanout.reach import verdicts
+from loadtests.fanout.scenarios import QUICK, Pace, pace_for
+from loadtests.fanout.sections import SECTIONS
+from loadtests.fanout.server import DiedAtStart
+
+RESULTS = REPOSITORY / "loadtests" / "results"
+DRAW = ["run", "--isolated", "--only-group", "bench", "python", "-m", "loadtests.fanout.plots"]
+BUDGET_MIN = 100.0
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.fanout", description=__doc__)
+    add = parser.add_argument
+    add("--peers", default="all", help=f"all, none, or some of {','.join(PEERS)}; collab always runs")
+    add("--without-collab", action="store_true", help="measure the peers alone")
+    add("--quick", action="store_true", help="a few minutes: short windows, one round, no curves")
+    add("--budget", type=float, metavar="MINUTES", help=f"total time allowed ({BUDGET_MIN:.0f})")
+    add("--only", default="", help=f"some of {','.join(SECTIONS)}")
+    add("--cores", default="", metavar="SERVER,GENERATOR", help="cores to pin to (the first two)")
+    add("--out", type=Path, help="folder for the results (loadtests/results; its quick/ for part runs)")
+    return parser.parse_args()
+
+
+def chosen(arguments: argparse.Namespace) -> list[str]:
+    """Names of the servers to measure, ours first. Exits with a message for an unknown one."""
+    wanted = {"all": list(PEERS), "none": []}.get(arguments.peers, arguments.peers.split(","))
+    unknown = [name for name in wanted if name not in PEERS]
+    if unknown:
+        sys.exit(f"unknown peer {unknown[0]}; there are {', '.join(PEERS)}")
+    return [
+        name
+        for name in PEERS
+        if (name in wanted or name == COLLAB.name) and not (name == COLLAB.name and arguments.without_collab)
+    ]
+
+
+def cores(text: str) -> tuple[int, int]:
+    """The core of the servers and the core of the generator. Exits if there are not two."""
+    mine = [int(part) for part in text.split(",")] if text else sorted(os.sched_getaffinity(0))
+    if len(mine) < 2:
+        sys.exit("two processor cores are needed: one for the server, one for the generator")
+    return mine[0], mine[1]
+
+
+def start(names: list[str], pinned: tuple[int, int], stack: ExitStack, missing: dict[str, str]) -> dict[str, Bench]:
+    """Installs and starts the servers; those that cannot be had are named in `missing` with the reason."""
+    program, benches = generator(), dict[str, Bench]()
+    for name in names:
+        say(f"preparing {name}")
+        try:
+            bench = Bench(PEERS[name], program, *pinned)
+            bench.start()
+        except (Unavailable, DiedAtStart, OSError) as error:
+            missing[name] = str(error)
+            say(f"{name}: left out: {error}")
+            continue
+        stack.callback(bench.stop)
+        benches[name] = bench
+    return benches
+
+
+def say(line: str) -> None:
+    """One line of progress with the time since the start."""
+    print(f"[{(time.monotonic() - BEGAN_S) / 60:5.1f} min] {line}", flush=True)
+
+
+def run(arguments: argparse.Namespace, pace: Pace, names: list[str], budget_min: float) -> dict[str, Any]:
+    """Measures and returns the results as they are published."""
+    began, missing = datetime.now(UTC), dict[str, str]()
+    with ExitStack() as stack:
+        benches = start(names, cores(arguments.cores), stack, missing)
+        campaign = Campaign(benches, pace, BEGAN_S + 60 * budget_min, say)
+        for name in arguments.only.split(",") if arguments.only else SECTIONS:
+            if campaign.out_of_time():
+                campaign.skip(name)
+            else:
+                SECTIONS[name](campaign)
+    hide = [cache_folder(), REPOSITORY, Path.home()]
+    return {
+        "started": began.strftime("%Y-%m-%d %H:%M UTC"),
+        "minutes": (time.monotonic() - BEGAN_S) / 60,
+        "command": shlex.join(["uv", "run", "python", "-m", "loadtests.fanout", *sys.argv[1:]]),
+        "machine": describe(),
+        "pace": asdict(pace),
+        "servers": {name: {"title": PEERS[name].title, "durable": PEERS[name].durable} for name in benches},
+        "unavailable": {name: report.scrubbed(why, hide) for name, why in missing.items()},
+        "failures": [report.scrubbed(failure, hide) for failure in campaign.failures],
+        "skipped": campaign.skipped,
+        **campaign.results,
+    }
+
+
+def draw(folder: Path) -> None:
+    """Draws the plots in a child, in an environment of their own; says what to do if that cannot be."""
+    uv = shutil.which("uv")
+    command = [uv or "uv", *DRAW, str(folder / "fanout.json")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True) if uv else None
+    if done is None or done.returncode != 0:
+        reason = done.stderr.strip().splitlines()[-1:] if done else ["uv is not on PATH"]
+        say(f"no plots ({' '.join(reason)}); draw them later with: {shlex.join(['uv', *command[1:]])}")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    told = arguments()
+    names = chosen(told)
+    budget_min = told.budget or (BUDGET_MIN if not told.quick else QUICK.minutes_per_server * len(names) * 2)
+    pace = QUICK if told.quick else pace_for(budget_min, len(names))
+    out = told.out or (RESULTS if pace is not QUICK and not told.only else RESULTS / "quick")
+    about_min = pace.minutes_per_server * len(names)
+    say(f"pace {pace.name}: about {about_min:.0f} minutes for {len(names)} servers, at most {budget_min:.0f}")
+    try:
+        results = run(told, pace, names, budget_min)
+    except NoCompiler as error:
+        sys.exit(str(error))
+    report.write(results, out)
+    draw(out)
+    report.write(results, out)
+    for verdict in verdicts(results):
+        say(f"{verdict.what}: {verdict.ours} against {verdict.best}: reached: {verdict.reached}")
+    say(f"written to {out.relative_to(REPOSITORY) if out.is_relative_to(REPOSITORY) else out}")
+
+
+BEGAN_S = time.monotonic()
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Finds the highest rate that a server sustains: a ramp until it breaks, then halving the gap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loadtests.fanout.measure import Measurement
+
+RAMP = 2.5  # each step of the ramp is so many times the last
+CLOSE_ENOUGH = 1.10  # ratio between the lowest rate that failed and the highest that held
+STEPS_MAX = 24
+RATE_MIN = 0.02
+
+
+@dataclass(frozen=True)
+class Found:
+    """The highest rate that held (updates a second and writer), and what was measured there; None if none did."""
+
+    rate: float
+    at: Measurement | None
+
+
+Try = Callable[[float], Measurement]
+
+
+def climb(attempt: Try, start: float, ramp: float = RAMP, close: float = CLOSE_ENOUGH) -> Found:
+    """Ramps up from `start` until a rate fails (down, if the first one does), then closes the gap."""
+    held, failed, rate = Found(0.0, None), math.inf, start
+    for _ in range(STEPS_MAX):
+        measured = attempt(rate)
+        if measured.sustained:
+            held = Found(rate, measured)
+            if measured.generator_bound:
+                return held  # more would measure the generator
+        else:
+            failed = rate
+        if failed <= close * max(held.rate, RATE_MIN):
+            return held
+        rate = _next(held.rate, failed, ramp)
+    return held
+
+
+def _next(held: float, failed: float, ramp: float) -> float:
+    if math.isinf(failed):
+        return held * ramp
+    if held == 0:
+        return failed / ramp
+    return math.sqrt(held * failed)
+
+
+def again(attempt: Try, before: float) -> Found:
+    """A later round: the rate found before, then up or down in small steps until the other side is seen."""
+    if before <= 0:
+        return Found(0.0, None)
+    measured = attempt(before)
+    held = Found(before, measured) if measured.sustained else Found(0.0, None)
+    step = CLOSE_ENOUGH if measured.sustained else 1 / CLOSE_ENOUGH
+    rate = before
+    for _ in range(3):
+        if measured.sustained and measured.generator_bound:
+            return held
+        rate *= step
+        measured = attempt(rate)
+        if measured.sustained:
+            held = Found(rate, measured)
+        if measured.sustained != (step > 1):
+            return held
+    return held
