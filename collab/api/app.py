@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from collab import __version__
-from collab.api import documents, events, health, openapi, presence, problems, snapshots, state, updates
+from collab.api import docs, documents, events, health, openapi, presence, problems, snapshots, state, updates
 from collab.api.edge import API, Edge
 from collab.api.parts import Parts
 
@@ -39,6 +39,7 @@ def create_app(parts: Parts) -> FastAPI:
         api.include_router(router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(docs.router(app))
     problems.install(app, parts.refusals)
     openapi.install(app)
     app.add_middleware(Edge, limits=parts.limits)

@@ -16,17 +16,12 @@ from collab.api.etags import version
 from collab.api.idempotency import RepeatableDep
 from collab.api.models import Metadata, Title, merge_patch_body, merged
 from collab.api.parts import Parts
-from collab.api.problems import answers
+from collab.api.problems import ALWAYS, NAMED, answers
 from collab.errors import (
     BadRequest,
     Conflict,
-    Forbidden,
     Gone,
-    NotFound,
-    RateLimited,
-    StorageUnavailable,
     TooLarge,
-    Unauthorized,
     Unprocessable,
 )
 from collab.limits import DEFAULT
@@ -99,8 +94,6 @@ def details(parts: Parts, document: Document) -> DocumentDetails:
     )
 
 
-REFUSED = answers(Unauthorized, Forbidden, RateLimited, StorageUnavailable)
-NAMED = answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, RateLimited, StorageUnavailable)
 LIST_FETCHES_MAX = 20  # a caller who may see few documents gets short pages, not slow ones
 
 
@@ -110,8 +103,7 @@ LIST_FETCHES_MAX = 20  # a caller who may see few documents gets short pages, no
     summary="Create a document",
     responses={
         201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is."}}},
-        **answers(BadRequest, Unauthorized, Forbidden, Conflict, Gone, TooLarge, Unprocessable, RateLimited),
-        **answers(StorageUnavailable),
+        **answers(*NAMED, Conflict, TooLarge, Unprocessable),
     },
 )
 async def create_document(
@@ -122,7 +114,6 @@ async def create_document(
     Documents also come into being when the first socket writes to them; this call is for those who want a title,
     metadata, first content, or to be sure that the id was free.
     """
-
 
     async def work() -> str:
         document = checked_id(body.id, parts) if body.id is not None else str(uuid7())
@@ -139,7 +130,7 @@ def checked_id(document: str, parts: Parts) -> str:
     return document_id(quote(document, safe=""), parts.limits)
 
 
-@router.get("", summary="List documents", responses={**REFUSED, **answers(BadRequest, Unprocessable)})
+@router.get("", summary="List documents", responses=answers(*ALWAYS, BadRequest, Unprocessable))
 async def list_documents(
     request: Request,
     parts: PartsDep,
@@ -166,13 +157,13 @@ async def list_documents(
     return DocumentPage(items=[details(parts, document) for document in found], cursor=cursor)
 
 
-@router.get("/{document}", summary="Read a document's details", responses=NAMED)
+@router.get("/{document}", summary="Read a document's details", responses=answers(*NAMED))
 async def read_document(target: Readable) -> DocumentDetails:
     """Title, metadata, version, size, times, and how many sockets are open on this node."""
     return details(target.parts, await target.parts.catalog.get(target.document))
 
 
-@router.head("/{document}", summary="Ask whether a document exists", responses=NAMED)
+@router.head("/{document}", summary="Ask whether a document exists", responses=answers(*NAMED))
 async def probe_document(target: Readable) -> Response:
     """The same without the body, by one indexed read."""
     await target.head()
@@ -182,7 +173,7 @@ async def probe_document(target: Readable) -> Response:
 @router.patch(
     "/{document}",
     summary="Rename a document, change its metadata",
-    responses={**NAMED, **answers(TooLarge, Unprocessable)},
+    responses=answers(*NAMED, TooLarge, Unprocessable),
     openapi_extra=merge_patch_body("DocumentPatch"),
 )
 async def patch_document(body: DocumentPatch, target: Writable) -> DocumentDetails:
@@ -199,7 +190,7 @@ async def patch_document(body: DocumentPatch, target: Writable) -> DocumentDetai
     "/{document}",
     status_code=204,
     summary="Delete a document, softly or for good",
-    responses=NAMED,
+    responses=answers(*NAMED),
 )
 async def delete_document(
     target: Writable,
@@ -218,7 +209,7 @@ async def delete_document(
     target.parts.hub.evict(target.document, Gone())
 
 
-@router.post("/{document}/undelete", summary="Bring a soft-deleted document back", responses=NAMED)
+@router.post("/{document}/undelete", summary="Bring a soft-deleted document back", responses=answers(*NAMED))
 async def undelete_document(target: Writable) -> DocumentDetails:
     """Does nothing to one that is not deleted."""
     return details(target.parts, await target.parts.catalog.set_deleted(target.document, False))

@@ -15,19 +15,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from collab.api import etags
 from collab.api.deps import Watched, WatchedDep
 from collab.api.presence import present
-from collab.api.problems import answers, problem
+from collab.api.problems import LOADED, answers, problem
 from collab.api.snapshots import SnapshotDetails, snapshot_details
 from collab.errors import (
-    BadRequest,
     CollabError,
-    Draining,
-    Forbidden,
-    Gone,
-    NotFound,
-    Quarantined,
-    RateLimited,
-    StorageUnavailable,
-    Unauthorized,
 )
 from collab.limits import DEFAULT
 from collab.slot import RoomEvent
@@ -51,8 +42,7 @@ id: 9f86d081884c7d65.42.-
     response_class=EventSourceResponse,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}}},
-        **answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, RateLimited, StorageUnavailable),
-        **answers(Quarantined, Draining),
+        **answers(*LOADED),
     },
 )
 async def read_events(

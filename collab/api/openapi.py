@@ -7,7 +7,14 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from collab.api.edge import API
 from collab.api.problems import Problem
+from collab.api.samples import curl
+from collab.api.snapshots import NewSnapshot
+
+UNMENTIONED = (Problem, NewSnapshot)
+"""Models that calls refer to by name only."""
+BEARER = "An API key or a JSON web token; not needed while the service is open."
 
 DESCRIPTION = """
 Edit over WebSockets (`/sync/{document}`, any `y-websocket` client), or with these calls; both go one way, and what
@@ -51,10 +58,26 @@ def install(app: FastAPI) -> None:
 
 
 def _complete(schema: dict[str, Any]) -> dict[str, Any]:
-    schemas = schema["components"]["schemas"]
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs", {}))
-    schemas["Problem"] = problem
+    components = schema["components"]
+    for model in UNMENTIONED:
+        made = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        components["schemas"] |= made.pop("$defs", {}) | {model.__name__: made}
     for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+        components["schemas"].pop(name, None)
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": BEARER}}
+    for path, methods in schema["paths"].items():
+        for method, call in methods.items():
+            _complete_call(method, path, call)
     return schema
+
+
+def _complete_call(method: str, path: str, call: dict[str, Any]) -> None:
+    call["x-codeSamples"] = [{"lang": "Shell", "source": curl(call["operationId"], method, path)}]
+    if path.startswith(API):
+        call["security"] = [{}, {"bearer": []}]
+    invalid = call["responses"].get("422", {}).get("content", {})
+    if "HTTPValidationError" in str(invalid.get("application/json")):  # FastAPI's own; such a call cannot give it
+        del call["responses"]["422"]
+    for answer in call["responses"].values():
+        if answer.get("description") == "Successful Response":
+            answer["description"] = "Done."

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from collab.api.deps import Readable
-from collab.api.problems import answers
+from collab.api.problems import NAMED, answers
 from collab.core.room import Room
-from collab.errors import BadRequest, Forbidden, Gone, NotFound, RateLimited, StorageUnavailable, Unauthorized
 
 router = APIRouter(prefix="/documents/{document}/presence", tags=["live"])
 
@@ -33,7 +32,7 @@ class Presence(BaseModel):
     "",
     summary="Read who is here",
     response_model=Presence,
-    responses=answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, RateLimited, StorageUnavailable),
+    responses=answers(*NAMED),
 )
 async def read_presence(target: Readable) -> Response:
     """The people in the document, on this node. Reading does not make one appear."""

@@ -17,8 +17,15 @@ from starlette.responses import Response
 from collab.errors import (
     BadRequest,
     CollabError,
+    Draining,
+    Forbidden,
+    Gone,
     NotFound,
+    Quarantined,
+    RateLimited,
+    StorageUnavailable,
     TooLarge,
+    Unauthorized,
     Unprocessable,
     all_errors,
 )
@@ -133,6 +140,14 @@ def _allowed(app: FastAPI, request: Request) -> str:
         if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), request.scope["path"]):
             methods |= {name.upper() for name in operations}
     return ", ".join(sorted(methods))
+
+
+ALWAYS = (Unauthorized, Forbidden, RateLimited, StorageUnavailable)
+"""What any call may answer."""
+NAMED = (BadRequest, NotFound, Gone, *ALWAYS)
+"""What any call on a document may answer."""
+LOADED = (*NAMED, Quarantined, Draining)
+"""What any call that loads a document may answer."""
 
 
 def answers(*kinds: type[CollabError]) -> dict[int | str, dict[str, Any]]:

@@ -14,22 +14,16 @@ from collab.api.bodies import BINARY, binary_answer, media_type
 from collab.api.deps import Readable, Target, Writable
 from collab.api.idempotency import RepeatableDep
 from collab.api.models import Label, Metadata, merge_patch_body, merged
-from collab.api.problems import answers
+from collab.api.problems import LOADED, NAMED, answers
 from collab.crdt.clocks import Clocks
 from collab.crdt.gate import check
 from collab.errors import (
     BadRequest,
     BadUpdate,
     Conflict,
-    Draining,
-    Forbidden,
-    Gone,
     NotFound,
     Quarantined,
-    RateLimited,
-    StorageUnavailable,
     TooLarge,
-    Unauthorized,
     Unprocessable,
     UnsupportedMediaType,
 )
@@ -38,12 +32,30 @@ from collab.store.base import Snapshot
 
 router = APIRouter(prefix="/documents/{document}/snapshots", tags=["snapshots"])
 
-NAMED = answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, RateLimited, StorageUnavailable, Quarantined)
 EXAMPLE_ID = "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"
-SnapshotId = Annotated[
+LATEST = "latest"
+SnapshotName = Annotated[
     str,
-    Path(description="The snapshot's id.", examples=[EXAMPLE_ID], json_schema_extra={"format": "uuid"}),
+    Path(
+        alias="snapshot",
+        description=f"The snapshot's id, or `{LATEST}` for the newest one.",
+        examples=[LATEST, EXAMPLE_ID],
+        json_schema_extra={"format": "snapshot-id"},
+    ),
 ]
+
+
+async def snapshot_id(target: Readable, snapshot: SnapshotName) -> str:
+    """The id that the path means. Raises NotFound if there is no snapshot at all."""
+    if snapshot != LATEST:
+        return snapshot
+    page = await target.parts.snapshots.list(target.document, 1)
+    if not page.items:
+        raise NotFound("this document has no snapshots")
+    return page.items[0].id
+
+
+SnapshotId = Annotated[str, Depends(snapshot_id)]
 
 
 class NewSnapshot(BaseModel):
@@ -137,8 +149,7 @@ SNAPSHOT_BODY: dict[str, Any] = {
     openapi_extra=SNAPSHOT_BODY,
     responses={
         201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is."}}},
-        **NAMED,
-        **answers(Conflict, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable, Draining),
+        **answers(*LOADED, Conflict, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
     },
 )
 async def create_snapshot(
@@ -188,7 +199,7 @@ async def _keep(target: Target, seq: int, state: bytes, label: str | None, metad
     return kept
 
 
-@router.get("", summary="List snapshots", responses={**NAMED, **answers(Unprocessable)})
+@router.get("", summary="List snapshots", responses=answers(*NAMED, Unprocessable))
 async def list_snapshots(
     target: Readable,
     limit: Annotated[int, Query(ge=1, le=DEFAULT.page_size_max, description="Most items in a page.")] = 100,
@@ -199,7 +210,7 @@ async def list_snapshots(
     return SnapshotPage(items=[snapshot_details(item) for item in page.items], cursor=page.cursor)
 
 
-@router.get("/{snapshot}", summary="Read a snapshot's details", responses=NAMED)
+@router.get("/{snapshot}", summary="Read a snapshot's details", responses=answers(*NAMED, Quarantined))
 async def read_snapshot(target: Readable, snapshot: SnapshotId) -> SnapshotDetails:
     """Without its state."""
     return snapshot_details(await target.parts.snapshots.get(target.document, snapshot))
@@ -209,7 +220,7 @@ async def read_snapshot(target: Readable, snapshot: SnapshotId) -> SnapshotDetai
     "/{snapshot}",
     summary="Relabel a snapshot",
     openapi_extra=merge_patch_body("SnapshotPatch"),
-    responses={**NAMED, **answers(TooLarge, Unprocessable)},
+    responses=answers(*NAMED, Quarantined, TooLarge, Unprocessable),
 )
 async def patch_snapshot(body: SnapshotPatch, target: Writable, snapshot: SnapshotId) -> SnapshotDetails:
     """A JSON merge patch (RFC 7396) of label and metadata; the state never changes."""
@@ -221,7 +232,7 @@ async def patch_snapshot(body: SnapshotPatch, target: Writable, snapshot: Snapsh
     return snapshot_details(await snapshots.patch(target.document, snapshot, patch))
 
 
-@router.delete("/{snapshot}", status_code=204, summary="Delete a snapshot", responses=NAMED)
+@router.delete("/{snapshot}", status_code=204, summary="Delete a snapshot", responses=answers(*NAMED, Quarantined))
 async def delete_snapshot(target: Writable, snapshot: SnapshotId) -> None:
     """For good."""
     await target.parts.snapshots.delete(target.document, snapshot)
@@ -234,7 +245,7 @@ async def delete_snapshot(target: Writable, snapshot: SnapshotId) -> None:
     responses={
         200: binary_answer("A Yjs V1 update: the whole state.", etag=True),
         304: {"description": "You have it: a snapshot never changes."},
-        **NAMED,
+        **answers(*NAMED, Quarantined),
     },
 )
 async def read_snapshot_state(

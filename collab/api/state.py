@@ -9,19 +9,10 @@ from fastapi import APIRouter, Header, Query, Response
 from collab.api import etags
 from collab.api.bodies import BINARY, binary_answer, decode_vector
 from collab.api.deps import Readable, Target
-from collab.api.problems import answers
+from collab.api.problems import LOADED, answers
 from collab.errors import (
-    BadRequest,
     BadUpdate,
-    Draining,
-    Forbidden,
-    Gone,
     LineageRetired,
-    NotFound,
-    Quarantined,
-    RateLimited,
-    StorageUnavailable,
-    Unauthorized,
     Unprocessable,
 )
 from collab.limits import DEFAULT
@@ -53,8 +44,7 @@ Wait = Annotated[
     responses={
         200: binary_answer("A Yjs V1 update: the whole document, or what `since` lacks.", etag=True),
         304: {"description": "Nothing newer.", "headers": {"ETag": {"schema": {"type": "string"}}}},
-        **answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, LineageRetired, BadUpdate, Unprocessable),
-        **answers(RateLimited, StorageUnavailable, Quarantined, Draining),
+        **answers(*LOADED, LineageRetired, BadUpdate, Unprocessable),
     },
 )
 async def read_state(

@@ -15,21 +15,13 @@ from collab.api import etags
 from collab.api.bodies import BINARY, UPDATE_BODY, UpdateBody, binary_answer
 from collab.api.deps import Readable, Writable
 from collab.api.idempotency import RepeatableDep
-from collab.api.problems import answers
+from collab.api.problems import LOADED, NAMED, answers
 from collab.errors import (
-    BadRequest,
     BadUpdate,
     Conflict,
-    Draining,
-    Forbidden,
-    Gone,
     LineageRetired,
-    NotFound,
     Quarantined,
-    RateLimited,
-    StorageUnavailable,
     TooLarge,
-    Unauthorized,
     Unprocessable,
     UnsupportedMediaType,
 )
@@ -40,7 +32,6 @@ from collab.store.base import LogRow
 router = APIRouter(prefix="/documents/{document}/updates", tags=["updates"])
 
 PAGE_BYTES_MAX = 8 * MIB  # a page ends early rather than grow beyond it; one update is always given
-NAMED = answers(BadRequest, Unauthorized, Forbidden, NotFound, Gone, RateLimited, StorageUnavailable)
 
 
 class Committed(BaseModel):
@@ -80,11 +71,7 @@ class Logged:
     "",
     summary="Send an update",
     openapi_extra=UPDATE_BODY,
-    responses={
-        **NAMED,
-        **answers(Conflict, LineageRetired, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
-        **answers(Quarantined, Draining),
-    },
+    responses=answers(*LOADED, Conflict, LineageRetired, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
 )
 async def post_update(target: Writable, update: UpdateBody, repeatable: RepeatableDep) -> Committed:
     """Answered after the commit; open editors have it before. One that adds nothing new is answered the same way."""
@@ -108,8 +95,7 @@ def committed(version: str) -> Committed:
     responses={
         200: binary_answer("JSON; or, on `Accept: application/octet-stream`, each update with its length in front.")
         | {"headers": {"Next-After": {"schema": {"type": "string"}, "description": "As `next_after` in JSON."}}},
-        **NAMED,
-        **answers(Unprocessable),
+        **answers(*NAMED, Quarantined, Unprocessable),
     },
 )
 async def read_updates(
