@@ -23,10 +23,12 @@ from collab.limits import Limits
 from collab.metrics import Counters
 from collab.pace import Pace
 from collab.slot import RoomEvent, Slot
-from collab.store.base import Appended, Entry, Stored, UpdateLog
+from collab.store.base import Appended, Checkpoint, Entry, Stored, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
+
+DECIDE_S = 0.25  # how often open contests for a client id are looked at
 
 
 def _settle(future: asyncio.Future[int], value: int) -> None:
@@ -164,6 +166,14 @@ class Hub:
             self.counters.rooms_unloaded += 1
             await self._bus.unsubscribe(document)
 
+    def rebase(self, document: DocumentId, lineage: str, checkpoint: Checkpoint) -> None:
+        """A checkpoint was stored: an open room takes it for its base and drops the tail that it holds."""
+        slot = self.slots.get(document)
+        if slot is not None and slot.room.lineage == lineage and slot.room.history.base_seq < checkpoint.seq:
+            index = StateIndex.decode(checkpoint.index, checkpoint.state)
+            slot.room.history.rebase(checkpoint.state, index, checkpoint.seq)
+            self.counters.folds += 1
+
     def evict(self, document: DocumentId, error: CollabError) -> None:
         """Ends the room and every session in it: the document was deleted, purged or taken away."""
         slot = self.slots.pop(document, None)
@@ -187,7 +197,7 @@ class Hub:
 
     def leave(self, slot: Slot, session: Session) -> None:
         """The socket is gone."""
-        slot.room.leave(session)
+        slot.room.leave(session, asyncio.get_running_loop().time())
         self.counters.sockets -= 1
         self.release(slot)
         self._touch(slot)
@@ -199,9 +209,22 @@ class Hub:
         pause = room.receive(session, data, asyncio.get_running_loop().time())
         if not slot.scheduled and room.dirty:
             self._touch(slot)
+        if room.authors.contests and not slot.deciding:
+            self._decide_later(slot)
         if self._journal.full:
             return max(pause, self.settings.full_pause_s)
         return pause
+
+    def _decide_later(self, slot: Slot) -> None:
+        slot.deciding = True
+        asyncio.get_running_loop().call_later(DECIDE_S, self._decide, slot)
+
+    def _decide(self, slot: Slot) -> None:
+        slot.deciding = False
+        slot.room.decide(asyncio.get_running_loop().time())
+        self._touch(slot)
+        if slot.room.authors.contests:
+            self._decide_later(slot)
 
     def pause(self, slot: Slot, session: Session) -> None:
         """The socket's outbox is full."""
@@ -216,7 +239,7 @@ class Hub:
 
     async def submit(self, slot: Slot, update: bytes, author: str, session_id: str = "rest") -> int:
         """An update through the one write path; returns its sequence number after the commit."""
-        number = slot.room.submit(update, author, session_id)
+        number = slot.room.submit(update, author, session_id, asyncio.get_running_loop().time())
         self._touch(slot)
         return await self.durable(slot, number)
 

@@ -20,7 +20,6 @@ class Counters:
     open_failures: int = 0
     slow_readers: int = 0
     folds: int = 0
-    fold_failures: int = 0
 
     def items(self) -> list[tuple[str, int]]:
         """(name, value) of each."""

@@ -31,9 +31,9 @@ class Slot:
         "_futures",
         "_listeners",
         "client_id",
+        "deciding",
         "editing",
         "failed",
-        "folding",
         "kept_alive_at",
         "pins",
         "rests_until",
@@ -49,7 +49,7 @@ class Slot:
         self.kept_alive_at = now
         self.rests_until = 0.0
         self.scheduled = False
-        self.folding = False
+        self.deciding = False  # a look at contested client ids is scheduled
         self.failed: CollabError | None = None
         # Edits made on this node's behalf share one CRDT client id per opening. It is fresh each time: after a crash
         # a reused id could give an uncommitted clock, which some client has already seen, a second meaning.
@@ -61,7 +61,7 @@ class Slot:
     @property
     def may_unload(self) -> bool:
         """Nobody is in it, nobody holds it, and all of it is on disk."""
-        return not (self.pins or self.room.sessions or self.room.unsaved or self.folding)
+        return not (self.pins or self.room.sessions or self.room.unsaved)
 
     @property
     def waiting(self) -> int:

@@ -95,24 +95,31 @@ class Awareness:
         """True if drain has something to tell."""
         return bool(self._changed)
 
-    def receive(self, session: Session | None, entries: Iterable[Entry]) -> list[Entry]:
-        """Takes what is news; returns the nudges for this session (`session` None: another node's people).
+    def receive(self, session: Session | None, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Takes what is news (`session` None: another node's people); returns (nudges, foreign claims).
 
-        A nudge (id, known clock, null) answers a state that was refused as stale while none is held: the client then
-        announces itself again with a higher clock at once, instead of staying invisible until its 15 s renewal.
+        A foreign claim is news about somebody who is here on another connection; it is not taken. A nudge (id, known
+        clock, null) answers a state that was refused as stale while none is held: the client then announces itself
+        again with a higher clock at once, instead of staying invisible until its 15 s renewal.
         """
-        nudges = []
+        nudges, foreign = [], []
         for client, clock, state in entries:
             owner = self._owners.get(client)
-            if owner is not None and owner is not session:
-                continue  # an echo, or a claim for somebody who is here on another socket
             known = self._clocks.get(client, 0)
+            if owner is not None and owner is not session:
+                if clock > known and state != GONE:
+                    foreign.append((client, clock, state))
+                continue
             held = client in self._states
             if clock > known or (clock == known and held and state == GONE):
                 self._set(session, client, clock, state)
             elif not held and state != GONE:
                 nudges.append((client, known, GONE))
-        return nudges
+        return nudges, foreign
+
+    def owner(self, client: int) -> Session | None:
+        """Who speaks for this id here."""
+        return self._owners.get(client)
 
     def _set(self, session: Session | None, client: int, clock: int, state: bytes) -> None:
         self._clocks[client] = clock

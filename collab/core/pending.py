@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 class Held:
     """One held update, whose it is, and the first (client, clock) it waits for."""
 
-    __slots__ = ("checked", "session", "waits_for")
+    __slots__ = ("checked", "session", "typed", "waits_for")
 
-    def __init__(self, checked: Checked, session: Session | None, waits_for: tuple[int, int]) -> None:
+    def __init__(self, checked: Checked, session: Session, typed: bool, waits_for: tuple[int, int]) -> None:
         self.checked = checked
         self.session = session
+        self.typed = typed
         self.waits_for = waits_for
 
 
@@ -35,16 +36,15 @@ class Pending:
     def __len__(self) -> int:
         return len(self._items)
 
-    def hold(self, checked: Checked, session: Session | None, clocks: Clocks) -> None:
+    def hold(self, checked: Checked, session: Session, typed: bool, clocks: Clocks) -> None:
         """Raises TooLarge when the bounds are reached; what is held stays."""
         size = len(checked.raw)
         if len(self._items) >= self._limits.pending_structs_max or self._bytes + size > self._limits.pending_bytes_max:
             raise TooLarge("too many updates ahead of what they depend on")
         waits_for = clocks.missing(checked)
-        self._items.append(Held(checked, session, waits_for))
+        self._items.append(Held(checked, session, typed, waits_for))
         self._bytes += size
-        if session is not None:
-            session.held += 1
+        session.held += 1
 
     def release(self, clocks: Clocks) -> list[Held]:
         """Takes out the items whose first missing dependency has arrived."""
@@ -53,6 +53,5 @@ class Pending:
             self._items = [h for h in self._items if h not in due]
             self._bytes -= sum(len(h.checked.raw) for h in due)
             for held in due:
-                if held.session is not None:
-                    held.session.held -= 1
+                held.session.held -= 1
         return due

@@ -6,8 +6,10 @@ what must be stored. An input that raises has changed nothing.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
+from collab.core.authors import HELD_MAX, Authors, Contest
 from collab.core.awareness import Awareness, decode_entries, encode_entries
 from collab.core.effects import Effects
 from collab.core.history import History, Tail
@@ -17,8 +19,16 @@ from collab.core.session import Session
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.merge import merge_tick
-from collab.crdt.split import split
-from collab.errors import Forbidden, LineageRetired, TooLarge, Unprocessable
+from collab.crdt.split import split, without_clients
+from collab.errors import (
+    AuthorIdInUse,
+    Forbidden,
+    LineageRetired,
+    RateLimited,
+    SlowReader,
+    TooLarge,
+    Unprocessable,
+)
 from collab.limits import Limits
 from collab.protocol.frames import frame
 from collab.protocol.messages import (
@@ -35,6 +45,7 @@ from collab.protocol.messages import (
 from collab.types import Access, DocumentId, Entry
 
 DENIED_EVERY_S = 5.0
+RECENT = 64
 KEEPALIVE_WIRE = frame(KEEPALIVE)
 NOBODY = b"\x00"
 
@@ -53,7 +64,9 @@ class Room:
         self.sessions: dict[Session, None] = {}  # everyone, those with a full outbox included
         self.read_only: str | None = None  # why nobody may write, e.g. a quarantine
         self.retired_authors: frozenset[int] = frozenset()
+        self.authors = Authors()
         self._pending = Pending(limits)
+        self._recent: deque[bytes] = deque(maxlen=RECENT)  # newest accepted updates, to know a relay by its bytes
         self._updates: list[Checked] = []
         self._entries: list[Entry] = []
         self._sole_author: Session | None = None
@@ -70,12 +83,14 @@ class Room:
         present = self.awareness.present()
         session.write(greeting + (frame(encode_awareness(present)) if present else KEEPALIVE_WIRE))
 
-    def leave(self, session: Session) -> None:
-        """Its people are gone at once; what it wrote stays."""
+    def leave(self, session: Session, now: float) -> None:
+        """Its people are gone at once; what it wrote stays; its client ids are free."""
         self.sessions.pop(session, None)
         self.live.pop(session, None)
         self._owing.pop(session, None)
         self.awareness.leave(session)
+        for contest in self.authors.leave(session):
+            self._inherit(contest, now)
 
     def pause(self, session: Session, now: float) -> None:
         """Its outbox is full: nothing more is queued for it."""
@@ -108,10 +123,10 @@ class Room:
         pause = session.frame_rate.take(now)
         if kind is Kind.UPDATE or kind is Kind.STEP2:
             if body != EMPTY_UPDATE:
-                self._update(session, body, now)
+                self._update(session, body, now, kind is Kind.UPDATE)
         elif kind is Kind.AWARENESS:
             pause = max(pause, session.awareness_rate.take(now))
-            self._presence(session, body)
+            self._presence(session, body, now)
         elif kind is Kind.STATUS:
             session.owes_status = body
             self._answer_status(session)
@@ -130,17 +145,20 @@ class Room:
         else:
             session.write(self.history.answer(known))
 
-    def _presence(self, session: Session, body: bytes) -> None:
-        nudges = self.awareness.receive(session, decode_entries(body, self.limits))
+    def _presence(self, session: Session, body: bytes, now: float) -> None:
+        nudges, foreign = self.awareness.receive(session, decode_entries(body, self.limits))
+        for entry in foreign:
+            if (owner := self.awareness.owner(entry[0])) is not None:
+                self.authors.contest(entry[0], owner, session, now).presence = entry
         if nudges:
             session.write(frame(encode_awareness(encode_entries(nudges))))
 
-    def _update(self, session: Session, update: bytes, now: float) -> None:
+    def _update(self, session: Session, update: bytes, now: float, typed: bool) -> None:
         checked = self._check(update)
         if session.access < Access.WRITE or self.read_only is not None:
             self._refuse(session, checked, now)
             return
-        self._accept(checked, session, session.principal.id, session.id)
+        self._accept(checked, session, now, typed)
 
     def _check(self, update: bytes) -> Checked:
         checked = check(update, self.limits)
@@ -175,7 +193,7 @@ class Room:
 
     # ------------------------------------------------------------------ the one write path
 
-    def submit(self, update: bytes, author: str, session_id: str) -> int:
+    def submit(self, update: bytes, author: str, session_id: str, now: float) -> int:
         """Takes an update that came by REST; returns the ledger number to wait for.
 
         Raises BadUpdate, TooLarge, or Forbidden if it depends on updates that are not here.
@@ -188,37 +206,94 @@ class Room:
             if not clocks.is_ready(checked):
                 raise Unprocessable("the update depends on updates that this document does not have")
             self._take(checked, None, author, session_id)
-            self._release()
+            self._release(now)
         return self.ledger.entered
 
-    def _accept(self, checked: Checked, session: Session, author: str, session_id: str) -> None:
+    def _accept(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         clocks = self.history.clocks
+        if foreign := self.authors.foreign(checked, session, clocks):
+            rest = self._contest(checked, foreign, session, now, typed)
+            if rest is None:
+                return
+            checked = rest
         if clocks.is_ready(checked):
             if clocks.adds_nothing(checked):
                 session.entered = self.ledger.entered  # "saved" must wait for whoever brought it
                 return
-            self._take(checked, session, author, session_id)
+            self._write(checked, session, now, typed)
         else:
             ready, ahead = split(checked, clocks)
             if ahead is not None:
-                self._hold(check(ahead, self.limits), session)
+                self._hold(check(ahead, self.limits), session, typed)
             if ready is None:
                 return
-            self._take(check(ready, self.limits), session, author, session_id)
+            self._write(check(ready, self.limits), session, now, typed)
         if self._pending:
-            self._release()
+            self._release(now)
 
-    def _hold(self, checked: Checked, session: Session) -> None:
+    def _write(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
+        """Takes a session's update; what it typed under a free id makes the id its own."""
+        if typed:
+            for client, _, _ in checked.runs:
+                if self.authors.owner(client) is None:
+                    self._claim(client, session, now)
+        self._take(checked, session, session.principal.id, session.id)
+
+    def _claim(self, client: int, session: Session, now: float) -> None:
+        if client not in self.history.clocks.next and session.new_clients.take(now) > 0.0:
+            raise RateLimited("too many new CRDT client ids on one connection")
+        self.authors.claim(client, session)
+
+    # ------------------------------------------------------------------ two connections, one client id
+
+    def _contest(
+        self, checked: Checked, foreign: set[int], session: Session, now: float, typed: bool
+    ) -> Checked | None:
+        """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""
+        for client in foreign:
+            owner = self.authors.owner(client)
+            if owner is None:
+                continue
+            contest = self.authors.contest(client, owner, session, now)
+            contest.typed |= typed
+            others = {run[0] for run in checked.runs} - {client}
+            part = without_clients(checked.raw, others) if others else checked.raw
+            if part is not None and len(contest.updates) < HELD_MAX:
+                contest.updates.append(check(part, self.limits))
+        rest = without_clients(checked.raw, foreign)
+        return None if rest is None or rest == EMPTY_UPDATE else check(rest, self.limits)
+
+    def decide(self, now: float) -> None:
+        """Settles contests: a live owner keeps its id and a second writer is told so; a silent one gives way."""
+        alive, dead = self.authors.decide(now)
+        for contest in alive:
+            if contest.typed and not all(self._is_here(update) for update in contest.updates):
+                contest.contender.outbox.close(AuthorIdInUse())
+        for contest in dead:
+            contest.owner.outbox.close(SlowReader("no sign of life, and its client is back on another connection"))
+            self.leave(contest.owner, now)
+            self._inherit(contest, now)
+
+    def _is_here(self, update: Checked) -> bool:
+        """Whether the owner brought the very same bytes: then the contender only passed them on."""
+        return update.raw in self._recent
+
+    def _inherit(self, contest: Contest, now: float) -> None:
+        for update in contest.updates:
+            self._accept(update, contest.contender, now, contest.typed)
+        if contest.presence is not None:
+            self.awareness.receive(contest.contender, [contest.presence])
+
+    def _hold(self, checked: Checked, session: Session, typed: bool) -> None:
         asked = session.held > 0
-        self._pending.hold(checked, session, self.history.clocks)
+        self._pending.hold(checked, session, typed, self.history.clocks)
         if not asked:
             session.write(frame(encode_step1(self.history.clocks.encode_state_vector())))
 
-    def _release(self) -> None:
+    def _release(self, now: float) -> None:
         while due := self._pending.release(self.history.clocks):
             for held in due:
-                if held.session is not None:
-                    self._accept(held.checked, held.session, held.session.principal.id, held.session.id)
+                self._accept(held.checked, held.session, now, held.typed)
 
     def _take(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
         if self.history.size_bytes + len(checked.raw) > self.limits.document_bytes_max:
@@ -230,6 +305,7 @@ class Room:
             self._sole_author = None
         self._updates.append(checked)
         self._entries.append(Entry(author, session_id, checked.raw))
+        self._recent.append(checked.raw)
         number = self.ledger.enter()
         if session is not None:
             session.entered = number

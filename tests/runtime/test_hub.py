@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from collab.checkpoint import Checkpointer
+from collab.crdt.fold import fold
+from collab.crdt.gate import check
+from collab.crdt.index import build
 from collab.errors import Draining, Gone, SlowReader, StorageUnavailable
-from collab.protocol.messages import KEEPALIVE, encode_status, encode_step1, encode_step2, encode_update
+from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_step1, encode_step2, encode_update
 from collab.store.base import Stored
 from tests.runtime.conftest import Bench
 from tests.updates import typed
@@ -240,3 +245,28 @@ async def test_draining_refuses_new_rooms_closes_sockets_and_keeps_every_edit(be
         await bench.hub.open("other")
     await bench.journal.flush()
     assert len(await bench.store.log.read("doc", 0, 10)) == 1
+
+
+async def test_a_stored_checkpoint_becomes_the_base_of_the_open_room(bench: Bench) -> None:
+    slot, session, outbox = await bench.enter()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    for clock in range(5, 10):
+        bench.hub.receive(slot, session, encode_update(typed(1, clock, "x")))
+        await settled(bench)
+
+    async def fold_here(base: bytes | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        state = fold(base, updates)
+        return state, build(state)
+
+    checkpointer = Checkpointer(bench.store.log, fold_here, on_folded=bench.hub.rebase)
+    await checkpointer.fold("doc")
+    bench.hub.receive(slot, session, encode_update(typed(1, 10, "after")))
+    await settled(bench)
+    history = slot.room.history
+    assert history.base_seq == 6
+    assert [item.update for item in history.tail] == [typed(1, 10, "after")]
+    bench.hub.receive(slot, session, encode_step1(b"\x00"))
+    update, tail, end = outbox.take()
+    assert check(decode(update)[1]).runs == ((1, 0, 10),)
+    assert (tail, end) == (encode_update(typed(1, 10, "after")), encode_step2(b"\x00\x00"))
+    await checkpointer.close()

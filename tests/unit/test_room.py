@@ -246,7 +246,7 @@ def test_presence_is_pushed_to_a_joiner_and_removed_with_its_socket() -> None:
     outbox = Recorder()
     room.join(Session("c", Principal(id="c"), Access.READ, outbox, room.limits))
     assert outbox.take()[1] == here
-    room.leave(a)
+    room.leave(a, 0.0)
     show(room)
     assert to_b.take() == [encode_awareness(b"\x01\x07\x01\x04null")]
 
@@ -264,20 +264,20 @@ def test_a_known_vector_gets_a_diff() -> None:
 def test_rest_and_sockets_share_one_path() -> None:
     room = make_room()
     _, to_a = enter(room, "a")
-    number = room.submit(HELLO, "key", "rest")
+    number = room.submit(HELLO, "key", "rest", 0.0)
     show(room)
     assert to_a.take() == [encode_update(HELLO)]
     seqs: list[int] = []
     room.ledger.when_durable(number, seqs.append)
     room.committed(1, 1)
     assert seqs == [1]
-    assert room.submit(HELLO, "key", "rest") == number, "the same update again adds nothing"
+    assert room.submit(HELLO, "key", "rest", 0.0) == number, "the same update again adds nothing"
 
 
 def test_rest_refuses_an_update_that_floats() -> None:
     room = make_room()
     with pytest.raises(CollabError, match="depends on"):
-        room.submit(typed(1, 3, "x"), "key", "rest")
+        room.submit(typed(1, 3, "x"), "key", "rest", 0.0)
 
 
 def test_frames_beyond_the_rate_slow_the_socket() -> None:

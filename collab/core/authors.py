@@ -1,0 +1,88 @@
+"""Which connection writes as which CRDT client id, and what happens when two want the same one.
+
+Two live writers under one id destroy each other's edits silently: replicas keep whichever struct came first at a clock
+and drop the other. So an id belongs to the connection that typed with it until that connection ends. A relay of
+somebody else's edits is no writer; and a client that came back while its old socket is only half dead is no second
+one: the old socket is pinged, and gives way if it does not answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from collab.core.awareness import Entry as Presence
+from collab.crdt.clocks import Clocks
+from collab.crdt.gate import Checked
+
+if TYPE_CHECKING:
+    from collab.core.session import Session
+
+ANSWER_S = 2.0  # how long the holder of an id has to show a sign of life
+HELD_MAX = 64  # updates held per contest; a client sends what is dropped here again when it is asked
+
+
+class Contest:
+    """A second connection wants an id that the first one holds; what it wrote waits here for the outcome."""
+
+    __slots__ = ("client", "contender", "owner", "presence", "typed", "until", "updates")
+
+    def __init__(self, client: int, owner: Session, contender: Session, until: float) -> None:
+        self.client = client
+        self.owner = owner
+        self.contender = contender
+        self.until = until
+        self.typed = False  # it typed as this id; otherwise it only passed on what it had
+        self.updates: list[Checked] = []
+        self.presence: Presence | None = None
+
+
+class Authors:
+    """Owners by client id, and the open contests."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, Session] = {}
+        self.contests: dict[tuple[int, Session], Contest] = {}
+
+    def owner(self, client: int) -> Session | None:
+        """Who writes as this id on a live connection."""
+        return self._owners.get(client)
+
+    def claim(self, client: int, session: Session) -> None:
+        """The session typed as this id, which nobody else holds."""
+        self._owners[client] = session
+
+    def foreign(self, checked: Checked, session: Session, clocks: Clocks) -> set[int]:
+        """Ids under which the update adds something although another live session writes as them."""
+        owners, known = self._owners, clocks.next
+        return {
+            client
+            for client, _, end in checked.runs
+            if (owner := owners.get(client)) is not None and owner is not session and end > known.get(client, 0)
+        }
+
+    def contest(self, client: int, owner: Session, contender: Session, now: float) -> Contest:
+        """Opens the contest, asking the owner for a sign of life, or finds the open one."""
+        found = self.contests.get((client, contender))
+        if found is None:
+            found = self.contests[client, contender] = Contest(client, owner, contender, now + ANSWER_S)
+            owner.outbox.heard = False
+            owner.outbox.ping()
+        return found
+
+    def leave(self, session: Session) -> list[Contest]:
+        """Frees the session's ids; returns the contests that this decides for the contender."""
+        for client in [c for c, owner in self._owners.items() if owner is session]:
+            del self._owners[client]
+        won = [c for c in self.contests.values() if c.owner is session]
+        self.contests = {
+            key: c for key, c in self.contests.items() if c.owner is not session and c.contender is not session
+        }
+        return won
+
+    def decide(self, now: float) -> tuple[list[Contest], list[Contest]]:
+        """(contests in which the owner is alive, contests in which it did not answer in time); both are closed."""
+        alive = [c for c in self.contests.values() if c.owner.outbox.heard]
+        dead = [c for c in self.contests.values() if not c.owner.outbox.heard and now >= c.until]
+        for contest in (*alive, *dead):
+            del self.contests[contest.client, contest.contender]
+        return alive, dead
