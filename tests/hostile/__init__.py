@@ -1,0 +1,1 @@
+"""Hostile input: corpus, fuzzers, and every bomb that a client may throw."""
