@@ -33,11 +33,14 @@ class Store:
     embedded: bool
 
 
-def connect(url: str, sync: str = "full") -> Database:
-    """The database of a URL: `sqlite:///path` or `postgresql://…`. Raises ValueError for others."""
+def connect(url: str, sync: str = "full", readonly: bool = False) -> Database:
+    """The database of a URL: `sqlite:///path` or `postgresql://…`. Raises ValueError for others.
+
+    With `readonly` an SQLite file may be read beside the process that owns it; every write then fails.
+    """
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme == "sqlite":
-        return SqliteDatabase(path_of(url), sync)
+        return SqliteDatabase(path_of(url), sync, readonly)
     if scheme in ("postgresql", "postgres"):
         return PostgresDatabase(url.replace("postgres://", "postgresql://", 1), sync)
     raise ValueError(f"no store for {scheme}:// (sqlite:///path or postgresql://…)")

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -48,13 +49,14 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, sync: str = "full") -> None:
-        """Opens the file, making it if need be. `sync` is "full" or "normal" (loses commits at power loss)."""
+    def __init__(self, path: Path, sync: str = "full", readonly: bool = False) -> None:
+        """`sync` is "full" or "normal" (loses commits at power loss). With `readonly` nothing is locked nor written."""
         if sync not in ("full", "normal"):
             raise ValueError(f"sync is full or normal, not {sync}")
         self.path = path
-        self._lock: int | None = _lock(path)
-        self._writing = _engine(path, f"synchronous={sync}", readonly=False)
+        self._lock = None if readonly else _lock(path)
+        self._open = True
+        self._writing = _engine(path, f"synchronous={sync}", readonly)
         self._reading = _engine(path, "query_only=1", readonly=True)
         self._writer = ThreadPoolExecutor(1, "collab-writer")
         self._readers = ThreadPoolExecutor(READERS, "collab-reader")
@@ -74,6 +76,7 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Waits for the writer, empties the WAL and releases the file."""
+        self._open = False
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._writer, self._close_writer)
         self._writer.shutdown(wait=False)
@@ -84,7 +87,7 @@ class SqliteDatabase:
             self._lock = None
 
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        if self._lock is None:
+        if not self._open:
             raise StorageUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
@@ -120,12 +123,11 @@ class SqliteDatabase:
         return bool(busy)
 
     def _close_writer(self) -> None:
-        try:
-            if self._connection is not None:
+        if self._connection is not None:
+            # If it fails, the WAL stays beside the file and is read at the next start; nothing is lost by it.
+            with suppress(StorageUnavailable, SQLAlchemyError):
                 self._checkpoint()
-                self._connection.close()
-        except (StorageUnavailable, SQLAlchemyError):
-            pass  # the WAL stays beside the file and is read at the next start; nothing is lost by it
+            self._connection.close()
         self._writing.dispose()
 
 

@@ -1,0 +1,125 @@
+"""`collab db`: brings the schema up to date, and checks what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from collab.errors import CollabError
+from collab.settings import Settings
+from collab.store import migrate, verification
+from collab.store.database import Database
+from collab.store.open import connect, upgrade
+
+DAMAGED, UNREACHABLE, OUTDATED = 1, 2, 3
+FAULTS_SHOWN = 100
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The database: schema and soundness.")
+console = Console(soft_wrap=True)  # a fault is one line, whatever the terminal: it will be searched for
+
+Data = Annotated[Path | None, typer.Option(help="Folder of the embedded database. [dim].collab[/dim]")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="postgresql://… or sqlite:///…")]
+
+
+@app.command("upgrade")
+def upgrade_command(data: Data = None, database_url: DatabaseUrl = None) -> None:
+    """Brings the schema to what this version works with; does nothing if it is there already.
+
+    `collab serve` does this by itself for an embedded SQLite. Nodes that run it at once on a Postgres take turns.
+    """
+    before, after = _run(upgrade(_url(data, database_url)))
+    if before == after:
+        console.print(f"[green]✓[/green] the schema is at {after} already")
+    else:
+        console.print(f"[green]✓[/green] the schema went from {before or 'nothing'} to {after}")
+
+
+@app.command("check")
+def check_command(
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    checksums: Annotated[bool, typer.Option("--checksums", help="Also verify every stored byte.")] = False,
+) -> None:
+    """Checks the schema, the SQLite file, and with --checksums every row, checkpoint and snapshot.
+
+    Only reads, and may run beside a running service. Exit codes: [bold]0[/bold] sound, [bold]1[/bold] damaged,
+    [bold]2[/bold] cannot be reached, [bold]3[/bold] needs `collab db upgrade`.
+    """
+    code = _run(_check(_url(data, database_url), checksums))
+    raise typer.Exit(code)
+
+
+def _url(data: Path | None, database_url: str | None) -> str:
+    """Flags first, then COLLAB_* of the environment."""
+    given: dict[str, Any] = {"data": data, "database_url": database_url}
+    return Settings(**{name: value for name, value in given.items() if value is not None}).resolved_database_url
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.run(work)
+    except (CollabError, ValueError) as error:
+        console.print(f"[red]✗[/red] {escape(str(error))}")
+        raise typer.Exit(UNREACHABLE) from None
+
+
+async def _check(url: str, checksums: bool) -> int:
+    database = connect(url, readonly=True)
+    try:
+        if not await _schema_is_current(database):
+            return OUTDATED
+        faults = await verification.file_faults(database)
+        _report("the file is sound", faults)
+        if checksums:
+            faults += await _verify_all(database)
+        return DAMAGED if faults else 0
+    finally:
+        await database.close()
+
+
+async def _schema_is_current(database: Database) -> bool:
+    found, wanted = await database.read(migrate.current), migrate.head()
+    if found == wanted:
+        console.print(f"[green]✓[/green] the schema is at {wanted}")
+        return True
+    console.print(f"[red]✗[/red] the schema is at {found or 'nothing'}, not at {wanted}: run collab db upgrade")
+    return False
+
+
+async def _verify_all(database: Database) -> list[str]:
+    faults: list[str] = []
+    documents = rows = checkpoints = snapshots = 0
+    columns = (
+        SpinnerColumn(),
+        TextColumn("verifying documents"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=await verification.document_count(database))
+        async for found in verification.every_document(database):
+            documents, rows = documents + 1, rows + found.rows
+            checkpoints, snapshots = checkpoints + found.checkpoints, snapshots + found.snapshots
+            faults += [f"document {found.document}: {fault}" for fault in found.faults]
+            progress.advance(task)
+    what = f"{documents} documents, {rows} log rows, {checkpoints} checkpoints, {snapshots} snapshots"
+    _report(f"{what}: every checksum is right", faults)
+    return faults
+
+
+def _report(good: str, faults: list[str]) -> None:
+    if not faults:
+        console.print(f"[green]✓[/green] {good}")
+        return
+    for fault in faults[:FAULTS_SHOWN]:
+        console.print(f"[red]✗[/red] {escape(fault)}")
+    if len(faults) > FAULTS_SHOWN:
+        console.print(f"[red]✗[/red] and {len(faults) - FAULTS_SHOWN} more")
