@@ -153,6 +153,10 @@ def _binary(data: bytes, offset: int, limits: Limits) -> tuple[int, int]:
 
 
 def _string(data: bytes, offset: int, limits: Limits) -> tuple[int, int]:
+    size = data[offset]
+    end = offset + 1 + size
+    if size < 128 and end <= len(data) and data[offset + 1 : end].isascii():
+        return size, end
     text, end = read_text(data, offset)
     return utf16_length(text), end
 

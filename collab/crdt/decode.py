@@ -126,8 +126,8 @@ def _structs(data: bytes, offset: int, count: int, first: tuple[int, bytes, int]
     out: list[Struct] = []
     for _ in range(count):
         start = offset
-        info = data[offset]
-        offset += 1
+        info = data[start]
+        offset = start + 1
         kind = info & 31
         origin = right = parent = key = None
         if kind == GC or kind == SKIP:
@@ -140,7 +140,7 @@ def _structs(data: bytes, offset: int, count: int, first: tuple[int, bytes, int]
                 origin, offset = _read_id(data, offset, client, own, clock, limits)
             if info & HAS_RIGHT:
                 right, offset = _read_id(data, offset, client, own, clock, limits)
-            if info < HAS_RIGHT:
+            elif not info & HAS_ORIGIN:
                 parent, key, offset = _read_parent(data, offset, info, (client, own, clock), limits)
             body = offset
             length, offset = READERS[kind](data, offset, limits)
@@ -158,13 +158,20 @@ _make = tuple.__new__  # a third of the price of calling the class
 def _read_id(data: bytes, offset: int, client: int, own: bytes, clock: int, limits: Limits) -> tuple[Id, int]:
     """Reads a reference made by the struct (client, clock), which must be to something older if its own."""
     if data.startswith(own, offset):
-        to, offset = client, offset + len(own)
+        offset += len(own)
+        at = data[offset]
+        if at > 127:
+            at, offset = read_varuint(data, offset)
+        else:
+            offset += 1
+        if at < clock:
+            return (client, at), offset
     else:
         to, offset = read_varuint(data, offset)
-    at, offset = read_varuint(data, offset)
-    if to > limits.client_id_max or at >= (clock if to == client else limits.clock_max):
-        raise BadUpdate("a struct refers to an id that cannot be before it", offset)
-    return (to, at), offset
+        at, offset = read_varuint(data, offset)
+        if to <= limits.client_id_max and at < (clock if to == client else limits.clock_max):
+            return (to, at), offset
+    raise BadUpdate("a struct refers to an id that cannot be before it", offset)
 
 
 def _read_parent(

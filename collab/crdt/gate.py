@@ -23,7 +23,7 @@ __all__ = ["Checked", "check", "check_state_vector", "summarise"]
 
 def check(update: bytes, limits: Limits = DEFAULT) -> Checked:
     """Raises BadUpdate unless the bytes are one whole V1 update that keeps every rule."""
-    return read_keystroke(update, limits) or summarise(decode(update, limits))
+    return read_keystroke(update, limits) or summarise(decode(update, limits), limits)
 
 
 def check_state_vector(vector: bytes, limits: Limits = DEFAULT) -> dict[int, int]:
@@ -53,7 +53,7 @@ def _read_state_vector(vector: bytes, limits: Limits) -> tuple[dict[int, int], i
     return clocks, offset
 
 
-def summarise(update: Update) -> Checked:
+def summarise(update: Update, limits: Limits = DEFAULT) -> Checked:
     """What the room must know of a decoded update; refuses what only a look at several structs can tell."""
     runs: list[Range] = []
     needs: dict[int, int] = {}
@@ -65,6 +65,8 @@ def summarise(update: Update) -> Checked:
         _check_parents(update, parents)
     if needs and len(update.sections) > 1:
         _check_order(update)
+    if len(parents) > limits.type_nesting_max:
+        _check_depth(update, limits)
     count = sum(len(section.structs) for section in update.sections)
     body = update.sections[0].start if update.sections else update.tail
     return Checked(update.data, tuple(runs), needs or NOTHING_NEEDED, tuple(update.deletes), count, body, update.tail)
@@ -120,3 +122,25 @@ def _check_order(update: Update) -> None:
     for client, structs in rows.items():
         if taken[client] < len(structs):
             raise BadUpdate("structs refer to each other in a circle", structs[taken[client]].start)
+
+
+def _check_depth(update: Update, limits: Limits) -> None:
+    """Refuses long chains of types in types: JavaScript's stack ends at some thousand, and with it every reader."""
+    parents = {
+        (section.client, struct.clock): struct.parent
+        for section in update.sections
+        for struct in section.structs
+        if struct.info & 31 == TYPE and isinstance(struct.parent, tuple)
+    }
+    depths: dict[Id, int] = {}
+    for holder in parents:
+        chain = []
+        while holder in parents and holder not in depths:
+            chain.append(holder)
+            holder = parents[holder]
+        depth = depths.get(holder, 0)
+        for holder in reversed(chain):
+            depth += 1
+            depths[holder] = depth
+        if depth > limits.type_nesting_max:
+            raise BadUpdate("types are nested too deeply")

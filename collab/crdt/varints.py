@@ -17,10 +17,18 @@ def read_varuint(data: bytes, offset: int) -> tuple[int, int]:
     byte = data[offset]
     if byte < 128:
         return byte, offset + 1
-    value, shift = byte & 127, 7
+    more = data[offset + 1]
+    if more < 128:
+        return byte - 128 + (more << 7), offset + 2
+    return _read_long(data, offset + 2, byte + (more << 7) - 16512)
+
+
+def _read_long(data: bytes, offset: int, value: int) -> tuple[int, int]:
+    """The rest of an integer whose first two bytes make `value`."""
+    shift = 14
     while True:
-        offset += 1
         byte = data[offset]
+        offset += 1
         if byte < 128:
             break
         value |= (byte & 127) << shift
@@ -30,7 +38,7 @@ def read_varuint(data: bytes, offset: int) -> tuple[int, int]:
     value |= byte << shift
     if value > SAFE_MAX:
         raise BadUpdate("an integer is above 2^53 - 1", offset)
-    return value, offset + 1
+    return value, offset
 
 
 def skip_varint(data: bytes, offset: int) -> int:
