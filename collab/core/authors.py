@@ -8,6 +8,7 @@ one: the old socket is pinged, and gives way if it does not answer.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from collab.core.awareness import Entry as Presence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collab.core.session import Session
 
 ANSWER_S = 2.0  # how long the holder of an id has to show a sign of life
+NOBODY: Set[int] = frozenset()
 HELD_MAX = 64  # updates held per contest; a client sends what is dropped here again when it is asked
 
 
@@ -51,14 +53,14 @@ class Authors:
         """The session typed as this id, which nobody else holds."""
         self._owners[client] = session
 
-    def foreign(self, checked: Checked, session: Session, clocks: Clocks) -> set[int]:
+    def foreign(self, checked: Checked, session: Session, clocks: Clocks) -> Set[int]:
         """Ids under which the update adds something although another live session writes as them."""
-        owners, known = self._owners, clocks.next
-        return {
-            client
-            for client, _, end in checked.runs
-            if (owner := owners.get(client)) is not None and owner is not session and end > known.get(client, 0)
-        }
+        owners, found = self._owners, NOBODY
+        for client, _, end in checked.runs:
+            owner = owners.get(client)
+            if owner is not session and owner is not None and end > clocks.next.get(client, 0):
+                found = {*found, client}
+        return found
 
     def contest(self, client: int, owner: Session, contender: Session, now: float) -> Contest:
         """Opens the contest, asking the owner for a sign of life, or finds the open one."""

@@ -7,7 +7,7 @@ what must be stored. An input that raises has changed nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from collab.core.authors import HELD_MAX, Authors, Contest
 from collab.core.awareness import Awareness, decode_entries, encode_entries
@@ -247,7 +247,7 @@ class Room:
     # ------------------------------------------------------------------ two connections, one client id
 
     def _contest(
-        self, checked: Checked, foreign: set[int], session: Session, now: float, typed: bool
+        self, checked: Checked, foreign: Set[int], session: Session, now: float, typed: bool
     ) -> Checked | None:
         """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""
         for client in foreign:
@@ -260,7 +260,7 @@ class Room:
             part = without_clients(checked.raw, others) if others else checked.raw
             if part is not None and len(contest.updates) < HELD_MAX:
                 contest.updates.append(check(part, self.limits))
-        rest = without_clients(checked.raw, foreign)
+        rest = without_clients(checked.raw, set(foreign))
         return None if rest is None or rest == EMPTY_UPDATE else check(rest, self.limits)
 
     def decide(self, now: float) -> None:
