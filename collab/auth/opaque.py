@@ -17,8 +17,13 @@ SECRET_CHARS = 43  # 62^43 > 2^256
 
 
 def mint(prefix: str) -> str:
-    """A new secret with this prefix."""
-    return prefix + "".join(secrets.choice(ALPHABET) for _ in range(SECRET_CHARS))
+    """A new secret with this prefix: all 256 bits, written in base 62."""
+    bits = secrets.randbits(256)
+    digits = []
+    for _ in range(SECRET_CHARS):
+        bits, digit = divmod(bits, 62)
+        digits.append(ALPHABET[digit])
+    return prefix + "".join(digits)
 
 
 def is_shaped(secret: str, prefix: str) -> bool:
