@@ -1,0 +1,186 @@
+"""Builds everything, in order, and closes it in reverse; the only place where adapters are chosen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from secrets import token_hex
+
+from fastapi import FastAPI
+
+from collab.api.access import Door
+from collab.api.app import create_app
+from collab.api.parts import Parts
+from collab.auth.authenticator import AnyAuthenticator
+from collab.auth.keys import Keys
+from collab.auth.open_mode import check_bind, is_open
+from collab.auth.origins import Origins
+from collab.auth.policy import GrantPolicy
+from collab.auth.tickets import MemoryTickets, Tickets
+from collab.bus.local import LocalBus
+from collab.checkpoint import Checkpointer, Policy
+from collab.engine.client import Engine
+from collab.hub import Hub, HubSettings
+from collab.journal import Journal
+from collab.limits import DEFAULT, Limits
+from collab.metrics import Counters, Refusals
+from collab.settings import Settings
+from collab.slot import Slot
+from collab.sockets import asgi
+from collab.sockets.admission import Sockets
+from collab.sockets.doorman import PolicyDoorman
+from collab.store.open import Store, open_store
+from collab.upkeep import Upkeep
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The default bounds with what the settings change. Nobody slows a developer's own loopback."""
+    frames_per_s = settings.frames_per_s
+    if frames_per_s is None:
+        frames_per_s = 0.0 if settings.on_loopback else DEFAULT.frames_per_s
+    return replace(DEFAULT, frames_per_s=frames_per_s)
+
+
+@dataclass(slots=True)
+class Services:
+    """One running node."""
+
+    settings: Settings
+    node: str
+    limits: Limits
+    store: Store
+    journal: Journal
+    engine: Engine
+    hub: Hub
+    sockets: Sockets
+    upkeep: Upkeep
+    app: FastAPI
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Services]:
+        """Opens everything and closes it again. Raises StorageUnavailable, UnsafeSettings."""
+        async with AsyncExitStack() as stack:
+            services = await _build(settings, stack)
+            yield services
+
+    async def drain(self) -> None:
+        """Closes sockets in batches, then commits what they left behind; at most `drain_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.drain_s):
+                await self.upkeep.drain()
+                await self.journal.flush()
+
+
+async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
+    node, limits = token_hex(6), limits_of(settings)
+    counters, refusals = Counters(), Refusals()
+    if settings.embedded and settings.database_url is None:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    store = await stack.enter_async_context(open_store(settings.resolved_database_url, sync=settings.sqlite_sync))
+    engine = await _engine(settings, stack)
+    journal = Journal(store.log)
+    stack.push_async_callback(journal.close)
+    checkpointer = Checkpointer(
+        store.log,
+        engine.fold,
+        policy=Policy(rows_min=settings.checkpoint_rows),
+        on_folded=lambda *new: hub.rebase(*new),
+    )
+    stack.push_async_callback(checkpointer.close)
+    hub = Hub(
+        node=node,
+        update_log=store.log,
+        journal=journal,
+        bus=LocalBus(),
+        limits=limits,
+        settings=hub_settings(settings),
+        counters=counters,
+        on_committed=lambda slot: consider(checkpointer, slot),
+    )
+    upkeep = Upkeep(hub)
+    for forever in (upkeep.run(), hub.pace.run()):
+        _run(stack, forever)
+    access = await _access(settings, store)
+    sockets = Sockets(hub, access.doorman, limits, refusals)
+    app = create_app(
+        Parts(
+            hub=hub,
+            log=store.log,
+            catalog=store.catalog,
+            snapshots=store.snapshots,
+            idempotency=store.idempotency,
+            engine=engine,
+            door=access.door,
+            limits=limits,
+            counters=counters,
+            refusals=refusals,
+            probes={"database": store.log.ping},
+            gauges=lambda: _gauges(journal, hub),
+        )
+    )
+    app.router.routes.append(asgi.route(sockets))
+    return Services(settings, node, limits, store, journal, engine, hub, sockets, upkeep, app)
+
+
+def consider(checkpointer: Checkpointer, slot: Slot) -> None:
+    """After a commit: has the tail grown so much that folding pays?"""
+    history = slot.room.history
+    checkpointer.consider(slot.room.document, len(history.tail), history.tail_bytes, len(history.base or b""))
+
+
+def hub_settings(settings: Settings) -> HubSettings:
+    """The hub's share of the settings."""
+    return HubSettings(
+        tick_s_max=settings.tick_ms_max / 1000,
+        linger_s=settings.linger_s,
+        resident_bytes_max=settings.resident_bytes_max,
+    )
+
+
+async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
+    engine = Engine(workers=settings.engine_workers, call_s_max=settings.engine_call_s)
+    await engine.start()
+    stack.push_async_callback(engine.close)
+    return engine
+
+
+def _run(stack: AsyncExitStack, forever: Coroutine[None, None, None]) -> None:
+    task = asyncio.create_task(forever)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.wait({task})
+
+    stack.push_async_callback(stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """The two doors, for REST and for sockets, with one authenticator and one policy behind them."""
+
+    door: Door
+    doorman: PolicyDoorman
+
+
+async def _access(settings: Settings, store: Store) -> Entrance:
+    keys = Keys(store.keys)
+    open_to_all = is_open(bool((await store.keys.list(1)).items), jwt=False)
+    check_bind(settings.host, open_to_all, settings.open_to_the_world)
+    authenticator = AnyAuthenticator(keys, Tickets(MemoryTickets()), open=open_to_all)
+    policy = GrantPolicy()
+    origins = Origins(settings.origins)
+    doorman = PolicyDoorman(authenticator, policy, origins, open=open_to_all, anywhere=settings.open_to_the_world)
+    return Entrance(Door(authenticator, policy), doorman)
+
+
+def _gauges(journal: Journal, hub: Hub) -> Mapping[str, float]:
+    return {
+        "rooms": len(hub.slots),
+        "resident_bytes": sum(slot.room.history.size_bytes for slot in hub.slots.values()),
+        "journal_waiting_bytes": journal.waiting_bytes,
+        "journal_healthy": float(journal.healthy),
+        "cpu_share": hub.pace.load,
+    }
