@@ -110,9 +110,9 @@ const ROOTS = {
   xml: doc => doc.getXmlFragment('x')
 }
 
-function makePeer (rng, features, log) {
+function makePeer (rng, number, features, log) {
   const doc = new Y.Doc({ gc: !rng.chance(0.1) })
-  doc.clientID = rng.chance(0.2) ? rng.below(100) : rng.below(2 ** 32)
+  doc.clientID = (rng.chance(0.2) ? rng.below(100) : rng.below(2 ** 30)) * 4 + number // never the same twice
   const roots = features.map(name => ROOTS[name](doc))
   const undo = new Y.UndoManager(roots, { captureTimeout: 0, trackedOrigins: new Set(['edit']) })
   const peer = { doc, roots, undo, inbox: [], others: [] }
@@ -146,7 +146,7 @@ function history ({ seed, steps, peers: count, features, losses, pairs }) {
   rng.words = pairs ? PAIRED_WORDS : PLAIN_WORDS
   const updates = []
   const diffs = []
-  const peers = Array.from({ length: count }, () => makePeer(rng, features, updates))
+  const peers = Array.from({ length: count }, (_, number) => makePeer(rng, number, features, updates))
   for (const peer of peers) peer.others = peers.filter(other => other !== peer)
   for (let step = 0; step < steps; step++) {
     const peer = rng.pick(peers)

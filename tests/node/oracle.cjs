@@ -50,11 +50,20 @@ function plainDocument (updates) {
   return doc
 }
 
+const isPending = doc => doc.store.pendingStructs !== null || doc.store.pendingDs !== null
+
+// Updates that came out of order can stay pending in yjs although nothing is missing any more, until the next update
+// or the next load of the document. So what seems to be pending is loaded afresh.
+function settledDocument (updates) {
+  const doc = plainDocument(updates)
+  return isPending(doc) ? plainDocument([text(Y.encodeStateAsUpdate(doc))]) : doc
+}
+
 // What a document holds once it has all these updates, one after the other.
 function load (updates) {
-  const doc = plainDocument(updates)
+  const doc = settledDocument(updates)
   const state = text(Y.encodeStateAsUpdate(doc))
-  const pending = doc.store.pendingStructs !== null || doc.store.pendingDs !== null
+  const pending = isPending(doc)
   return { state, pending, vector: text(Y.encodeStateVector(doc)), content: content(doc) }
 }
 
