@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -47,11 +48,14 @@ def arguments() -> argparse.Namespace:
 
 
 def chosen(arguments: argparse.Namespace) -> list[str]:
-    """Names of the servers to measure, ours first. Exits with a message for an unknown one."""
+    """Names of the servers to measure, ours first. Exits with a message for an unknown server or section."""
     wanted = {"all": list(PEERS), "none": []}.get(arguments.peers, arguments.peers.split(","))
     unknown = [name for name in wanted if name not in PEERS]
     if unknown:
         sys.exit(f"unknown peer {unknown[0]}; there are {', '.join(PEERS)}")
+    missing = [name for name in arguments.only.split(",") if name and name not in SECTIONS]
+    if missing:
+        sys.exit(f"unknown section {missing[0]}; there are {', '.join(SECTIONS)}")
     return [
         name
         for name in PEERS
@@ -89,17 +93,25 @@ def say(line: str) -> None:
     print(f"[{(time.monotonic() - BEGAN_S) / 60:5.1f} min] {line}", flush=True)
 
 
+def measure_sections(campaign: Campaign, names: list[str]) -> None:
+    """Section by section until the time is up, or until somebody presses Ctrl-C: what is there then still counts."""
+    try:
+        for name in names:
+            if campaign.out_of_time():
+                campaign.skip(name)
+            else:
+                SECTIONS[name](campaign)
+    except KeyboardInterrupt:
+        campaign.skip("the rest (interrupted)")
+
+
 def run(arguments: argparse.Namespace, pace: Pace, names: list[str], budget_min: float) -> dict[str, Any]:
     """Measures and returns the results as they are published."""
     began, missing = datetime.now(UTC), dict[str, str]()
     with ExitStack() as stack:
         benches = start(names, cores(arguments.cores), stack, missing)
         campaign = Campaign(benches, pace, BEGAN_S + 60 * budget_min, say)
-        for name in arguments.only.split(",") if arguments.only else SECTIONS:
-            if campaign.out_of_time():
-                campaign.skip(name)
-            else:
-                SECTIONS[name](campaign)
+        measure_sections(campaign, arguments.only.split(",") if arguments.only else list(SECTIONS))
     hide = [cache_folder(), REPOSITORY, Path.home()]
     return {
         "started": began.strftime("%Y-%m-%d %H:%M UTC"),
@@ -129,6 +141,7 @@ def main() -> None:
     """Runs the benchmark."""
     told = arguments()
     names = chosen(told)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers end and their data goes
     budget_min = told.budget or (BUDGET_MIN if not told.quick else QUICK.minutes_per_server * len(names) * 2)
     pace = QUICK if told.quick else pace_for(budget_min, len(names))
     out = told.out or (RESULTS if pace is not QUICK and not told.only else RESULTS / "quick")

@@ -63,14 +63,10 @@ class Campaign:
 
 def in_words(measured: Measurement) -> str:
     """One line of progress."""
-    if not measured.deliveries_s:
-        return f"failed: {measured.why or 'nothing was delivered'}"
     marks = [
-        "" if measured.sustained else "not sustained",
+        measured.fault,
         "generator-bound" if measured.generator_bound else "",
         "disturbed" if measured.disturbed else "",
-        measured.why,
-        "" if measured.replayed.startswith("ok") else measured.replayed,
     ]
     figures = [
         f"{measured.updates_s:,.0f} updates/s",

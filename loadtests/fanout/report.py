@@ -74,17 +74,8 @@ def _name(server: str) -> str:
 
 
 def _highest(results: Results) -> list[str]:
-    head = (
-        "server",
-        "updates/s",
-        "deliveries/s",
-        "of collab's",
-        "p50 ms",
-        "p99 ms",
-        "CPU s per 100k",
-        "CPU %",
-        "updates per frame",
-    )
+    costs = ("CPU s per 100k", "CPU %", "updates per frame", "above it, it")
+    head = ("server", "updates/s", "deliveries/s", "of collab's", "p50 ms", "p99 ms", *costs)
     lines: list[str] = []
     for letter, rows in results.get("highest", {}).items():
         ours = (rows.get(OURS) or {}).get("deliveries_s")
@@ -95,13 +86,13 @@ def _highest(results: Results) -> list[str]:
 
 def _highest_cells(row: Row | None, ours: float | None) -> tuple[str, ...]:
     if not row:
-        return ("none held", *[""] * 7)
+        return ("none held", *[""] * 8)
     bound = " (generator-bound)" if row["generator_bound"] else ""
     share = f"{row['deliveries_s'] / ours:.3f}" if ours else ""
     return (
         *(f"{row['updates_s']:,.0f}", f"{row['deliveries_s']:,.0f}{bound}", share),
         *(f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}", f"{row['cpu_s_per_100k']:.3f}"),
-        *(f"{row['server_cpu_pct']:.0f}", f"{row['updates_per_frame']:.1f}"),
+        *(f"{row['server_cpu_pct']:.0f}", f"{row['updates_per_frame']:.1f}", row.get("breaks", "")),
     )
 
 

@@ -71,12 +71,12 @@ class Pace:
         return replace(self, window_s=self.window_s * factor)
 
 
-QUICK = Pace("quick", 1.5, 0.7, 1, 3, (CROWD,), (), (), minutes_per_server=2.5)
-BRIEF = Pace("brief", 2.0, 1.0, 3, 4, (50, CROWD), (10, 100, 1000), (1, 10, 100), minutes_per_server=9)
+QUICK = Pace("quick", 1.5, 0.7, 1, 3, (CROWD,), (), (), minutes_per_server=3.5)
+BRIEF = Pace("brief", 2.0, 1.0, 3, 4, (50, CROWD), (10, 100, 1000), (1, 10, 100), minutes_per_server=11)
 FULL = Pace(
     *("full", 3.0, 1.0, 3, 6, (25, 50, 100, CROWD, 400)),
     *((10, 30, 100, 300, 1000, 2000), (1, 3, 10, 30, 100)),
-    minutes_per_server=20,
+    minutes_per_server=18,
 )
 PACES = (QUICK, BRIEF, FULL)
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadtests.fanout.measure import Measurement
 
 RAMP = 2.5  # each step of the ramp is so many times the last
 CLOSE_ENOUGH = 1.10  # ratio between the lowest rate that failed and the highest that held
 STEPS_MAX = 24
-RATE_MIN = 0.02
+LOWEST = 1 / 40  # of the first rate; a server that does not hold that holds nothing worth a figure
 
 
 @dataclass(frozen=True)
 class Found:
-    """The highest rate that held (updates a second and writer), and what was measured there; None if none did."""
+    """The highest rate that held (updates a second and writer), what was measured there (None if none held).
+
+    `broke` is what went wrong at the lowest rate that did not hold.
+    """
 
     rate: float
     at: Measurement | None
+    broke: str = ""
 
 
 Try = Callable[[float], Measurement]
@@ -31,12 +35,12 @@ def climb(attempt: Try, start: float, ramp: float = RAMP, close: float = CLOSE_E
     for _ in range(STEPS_MAX):
         measured = attempt(rate)
         if measured.sustained:
-            held = Found(rate, measured)
+            held = Found(rate, measured, held.broke)
             if measured.generator_bound:
                 return held  # more would measure the generator
         else:
-            failed = rate
-        if failed <= close * max(held.rate, RATE_MIN):
+            failed, held = rate, replace(held, broke=measured.fault)
+        if failed <= max(close * held.rate, LOWEST * start):
             return held
         rate = _next(held.rate, failed, ramp)
     return held
@@ -55,7 +59,7 @@ def again(attempt: Try, before: float) -> Found:
     if before <= 0:
         return Found(0.0, None)
     measured = attempt(before)
-    held = Found(before, measured) if measured.sustained else Found(0.0, None)
+    held = Found(before, measured) if measured.sustained else Found(0.0, None, measured.fault)
     step = CLOSE_ENOUGH if measured.sustained else 1 / CLOSE_ENOUGH
     rate = before
     for _ in range(3):
@@ -63,8 +67,7 @@ def again(attempt: Try, before: float) -> Found:
             return held
         rate *= step
         measured = attempt(rate)
-        if measured.sustained:
-            held = Found(rate, measured)
+        held = Found(rate, measured, held.broke) if measured.sustained else replace(held, broke=measured.fault)
         if measured.sustained != (step > 1):
             return held
     return held

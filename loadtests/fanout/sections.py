@@ -26,7 +26,7 @@ Row = dict[str, Any]
 HUMP_SHAPES = ("A", "C")  # one room where coalescing helps, many rooms where it cannot
 CURVE_RAMP, CURVE_CLOSE = 1.7, 1.25
 FIRST_GUESS_DELIVERIES_S = 15_000.0
-DERIVED = ("sustained", "generator_bound", "disturbed", "cpu_s_per_100k", "updates_per_frame")
+DERIVED = ("sustained", "fault", "generator_bound", "disturbed", "cpu_s_per_100k", "updates_per_frame")
 
 
 def row_of(measured: Measurement) -> Row:
@@ -63,7 +63,7 @@ def _highest_of(campaign: Campaign, title: str, shape: Shape) -> Mapping[str, Ro
 
 
 def _median_found(rounds: list[Found]) -> Row | None:
-    rows = [row_of(found.at) for found in rounds if found.at]
+    rows = [{**row_of(found.at), "breaks": found.broke} for found in rounds if found.at]
     best = middle(rows, "deliveries_s")
     return {**best, "rounds_deliveries_s": [row["deliveries_s"] for row in rows]} if best else None
 

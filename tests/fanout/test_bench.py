@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.fanout import peers, report, scenarios
+from loadtests.fanout import compiler, peers, report, scenarios
 from loadtests.fanout.bench import Bench
 from loadtests.fanout.cache import build_once
 from loadtests.fanout.campaign import Campaign
@@ -159,3 +159,19 @@ def test_a_failed_build_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / "thing").exists()
     assert build_once("thing", lambda folder: (folder / "whole").touch()) == tmp_path / "thing"
     assert (tmp_path / "thing" / "whole").exists()
+
+
+def test_without_a_compiler_zig_does_it_and_without_uv_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\n")
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (command,) = compiler.compilers()
+    assert command[0] == str(uv)
+    assert compiler.ZIG in command
+    uv.unlink()
+    monkeypatch.setenv("COLLAB_BENCH_CACHE", str(tmp_path))
+    with pytest.raises(compiler.NoCompiler, match="apt-get install gcc"):
+        compiler.generator()

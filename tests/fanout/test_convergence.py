@@ -52,6 +52,7 @@ async def test_one_lost_update_is_caught(generator: Path, core: int, fault: str)
     result = await measured(generator, core, Relay(fault=fault))
     assert not result.converged
     assert not result.sustained
+    assert result.fault.startswith("loses updates")
     assert result.behind > 0
     assert result.early > 0
 

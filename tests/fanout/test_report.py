@@ -20,6 +20,7 @@ def row(deliveries_s: float = 1000, cpu_pct: float = 10, p99_ms: float = 5) -> d
     measured = Measurement(
         run="load",
         converged=True,
+        newcomers=True,
         clients=100,
         rate=2.0,
         window_s=1.0,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.fanout.measure import Measurement
-from loadtests.fanout.search import CLOSE_ENOUGH, RATE_MIN, again, climb
+from loadtests.fanout.search import CLOSE_ENOUGH, LOWEST, again, climb
 
 
 class Known:
@@ -23,16 +23,24 @@ class Known:
         held = rate <= self.limit
         busy = 99.0 if rate >= self.bound else 10.0
         return Measurement(
-            "load", held, rate=rate, expected_s=rate, deliveries_s=rate, p99_ms=5, generator_cpu_pct=busy
+            "load",
+            held,
+            newcomers=True,
+            rate=rate,
+            deliveries_s=rate,
+            p99_ms=5 if held else 500,
+            generator_cpu_pct=busy,
         )
 
 
-@given(st.floats(0.1, 50_000), st.floats(0.5, 100))
-def test_a_climb_ends_close_below_the_limit(limit: float, start: float) -> None:
+@given(st.floats(0.05, 5_000), st.floats(0.5, 100))
+def test_a_climb_ends_close_below_the_limit(times: float, start: float) -> None:
+    limit = times * start
     found = climb(Known(limit), start)
     assert found.at is not None
     assert found.rate <= limit <= found.rate * CLOSE_ENOUGH
     assert found.at.rate == found.rate
+    assert found.broke == "is late"
 
 
 def test_a_climb_stops_where_the_generator_is_the_limit() -> None:
@@ -45,8 +53,10 @@ def test_a_climb_stops_where_the_generator_is_the_limit() -> None:
 
 def test_a_server_that_holds_nothing_is_found_out() -> None:
     server = Known(limit=0)
-    assert climb(server, 20).at is None
-    assert min(server.tried) <= RATE_MIN * CLOSE_ENOUGH
+    found = climb(server, 20)
+    assert found.at is None
+    assert found.broke == "is late"
+    assert min(server.tried) <= 20 * LOWEST
 
 
 @pytest.mark.parametrize("limit", [60.0, 100.0, 103.0, 160.0])
