@@ -52,6 +52,10 @@ class JwtAuthenticator:
             raise Unauthorized
         return read_principal(claims, self._rules, self._clock())
 
+    async def aclose(self) -> None:
+        """Ends a fetch of keys that is under way."""
+        await self._keys.aclose()
+
     def _parse(self, token: str) -> CompactSignature:
         """Nothing in the header is believed but `alg` (if allowed) and `kid` (to pick one of the provider's keys)."""
         try:

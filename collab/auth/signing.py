@@ -29,6 +29,9 @@ class VerifyKeys(Protocol):
     async def find(self, kid: str | None, algorithm: str) -> Key | None:
         """None if there is no such key; IdentityUnavailable if that cannot be known now."""
 
+    async def aclose(self) -> None:
+        """Ends what is under way."""
+
 
 class FixedKeys:
     """One shared secret or one public key, from the settings."""
@@ -39,6 +42,9 @@ class FixedKeys:
     async def find(self, kid: str | None, algorithm: str) -> Key | None:
         """`kid` is not looked at: there is one key, and the signature says whether it is the right one."""
         return choose([self._key], algorithm)
+
+    async def aclose(self) -> None:
+        """Nothing is under way."""
 
 
 class AllowedAlgorithms(JWSRegistry):
