@@ -37,6 +37,7 @@ class History:
         self._base_update: bytes | None = None
         self._chunks: list[tuple[bytes, bytes]] = []  # (merged update, its frame), the last one still open
         self._chunked = 0  # how many of the tail are in chunks
+        self._answer: bytes | None = None  # the frames for an empty vector, until the document changes
         self._folded = 0  # how many of all that was ever added are in the base by now
         self._whole: StateIndex | None = index
         self._spliced: list[Tail] = []  # what of the tail is in `_whole`
@@ -55,6 +56,7 @@ class History:
         """Appends what a tick showed (its clocks are already in `clocks`)."""
         item = Tail(update)
         self.tail.append(item)
+        self._answer = None
         self.tail_bytes += len(update)
         return item
 
@@ -81,7 +83,7 @@ class History:
         self.tail = [item for item in self.tail if item.seq is None or item.seq > seq]
         self._folded -= len(self.tail)
         self.tail_bytes = sum(len(item.update) for item in self.tail)
-        self._base_update, self._chunks, self._chunked = None, [], 0
+        self._base_update, self._answer, self._chunks, self._chunked = None, None, [], 0
         self._whole, self._spliced = index, []
 
     def whole(self) -> StateIndex:
@@ -96,10 +98,15 @@ class History:
         return self._whole
 
     def answer_all(self) -> bytes:
-        """The frames for an empty state vector, shared until the document changes.
+        """The frames for an empty state vector: one bytes object for a whole storm of joiners.
 
         The step 2, which makes the client `synced`, comes last, so that nobody is told "synced" on half a document.
         """
+        if self._answer is None:
+            self._answer = self._make_answer()
+        return self._answer
+
+    def _make_answer(self) -> bytes:
         tail = self._tail_frames()
         if self.base is None:
             return self._with_step2(tail)
