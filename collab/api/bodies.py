@@ -1,4 +1,4 @@
-"""Binary in and out: Yjs updates as request bodies, state vectors in queries, and how both are documented."""
+"""What goes in and out beside JSON: Yjs updates, state vectors, and how bodies and answers are documented."""
 
 from __future__ import annotations
 
@@ -53,3 +53,13 @@ def binary_answer(description: str, etag: bool = False) -> dict[str, Any]:
     if etag:
         answer["headers"] = {"ETag": {"schema": {"type": "string"}, "description": '`"<lineage>.<seq>"`'}}
     return answer
+
+
+def created(operation: str, **parameters: str) -> dict[int | str, dict[str, Any]]:
+    """Documents a 201: where the thing is, and which call reads it with which values of this one."""
+    return {
+        201: {
+            "headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is."}},
+            "links": {operation: {"operationId": operation, "parameters": parameters}},
+        }
+    }

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils import uuid7
 
+from collab.api.bodies import created
 from collab.api.deps import ID_SCHEMA, Caller, PartsDep, Readable, Writable
 from collab.api.erasure import erase
 from collab.api.etags import version
 from collab.api.idempotency import RepeatableDep
-from collab.api.models import Metadata, Title, merge_patch_body, merged
+from collab.api.models import Cursor, Metadata, Title, merge_patch_body, merged
 from collab.api.parts import Parts
 from collab.api.problems import ALWAYS, NAMED, answers
 from collab.errors import (
@@ -102,7 +103,7 @@ LIST_FETCHES_MAX = 20  # a caller who may see few documents gets short pages, no
     status_code=201,
     summary="Create a document",
     responses={
-        201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is."}}},
+        **created("read_document", document="$response.body#/id"),
         **answers(*NAMED, Conflict, TooLarge, Unprocessable),
     },
 )
@@ -136,7 +137,7 @@ async def list_documents(
     parts: PartsDep,
     principal: Caller,
     limit: Annotated[int, Query(ge=1, le=DEFAULT.page_size_max, description="Most items in a page.")] = 100,
-    cursor: Annotated[str | None, Query(description="The `cursor` of the page before.")] = None,
+    cursor: Cursor = None,
     prefix: Annotated[str, Query(description="Only ids that begin like this.", examples=["team-a/"])] = "",
     deleted: Annotated[bool, Query(description="Soft-deleted ones as well.")] = False,
 ) -> DocumentPage:

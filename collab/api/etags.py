@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from typing import Annotated
 
-from collab.errors import BadRequest, PreconditionFailed
+from fastapi import Header
 
-_TAG = re.compile(r'\s*(?:(\*)|(W/)?"([\x21\x23-\x7e\x80-\xff]*)")\s*(?:,|$)')
+from collab.errors import PreconditionFailed
+
+IfNoneMatch = Annotated[
+    str | None,
+    Header(description="The ETag you have: 304 if nothing changed.", examples=['"9f86d081884c7d65.42"']),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(description="The ETag you began with: 412 if the document has changed since.", examples=["*"]),
+]
 
 
 def version(lineage: str, seq: int) -> str:
@@ -25,22 +35,18 @@ def none_match(header: str | None, name: str) -> bool:
         return False
     if header == f'"{name}"':  # nearly every poll
         return True
-    return any(star or tag == name for star, _, tag in _parse(header))
+    return any(tag in ("*", name) for tag, _ in _tags(header))
 
 
 def check_match(header: str | None, name: str) -> None:
     """Raises PreconditionFailed unless If-Match is absent, `*`, or names this version (strong comparison)."""
-    if header is not None and not any(star or (tag == name and not weak) for star, weak, tag in _parse(header)):
+    if header is not None and not any(tag == "*" or (tag == name and not weak) for tag, weak in _tags(header)):
         raise PreconditionFailed(f"the document is at version {name}")
 
 
-def _parse(header: str) -> list[tuple[str, str, str]]:
-    """Raises BadRequest for anything that is not `*` or a list of entity tags."""
-    found, offset = [], 0
-    while offset < len(header):
-        match = _TAG.match(header, offset)
-        if match is None:
-            raise BadRequest("If-Match and If-None-Match take quoted entity tags, as the ETag header gave them")
-        found.append((match[1] or "", match[2] or "", match[3] or ""))
-        offset = match.end()
-    return found
+def _tags(header: str) -> Iterator[tuple[str, bool]]:
+    """(tag, weak) of each. A tag that has lost its quotes on the way still counts; ours hold no comma."""
+    for part in header.split(","):
+        tag = part.strip()
+        weak = tag.startswith("W/")
+        yield tag.removeprefix("W/").strip('"'), weak

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Annotated, Any
 
 import orjson
+from fastapi import Query
 from pydantic import AfterValidator, Field, JsonValue
 
 from collab.errors import Unprocessable
@@ -62,6 +63,10 @@ Metadata = Annotated[
         examples=[{"team": "a"}],
         json_schema_extra={"format": "metadata"},
     ),
+]
+
+Cursor = Annotated[
+    str | None, Query(description="The `cursor` of the page before.", json_schema_extra={"format": "cursor"})
 ]
 
 

@@ -8,9 +8,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from collab.api.edge import API
-from collab.api.problems import Problem
+from collab.api.problems import Problem, answers
 from collab.api.samples import curl
 from collab.api.snapshots import NewSnapshot
+from collab.errors import Unprocessable
 
 UNMENTIONED = (Problem, NewSnapshot)
 """Models that calls refer to by name only."""
@@ -75,9 +76,19 @@ def _complete_call(method: str, path: str, call: dict[str, Any]) -> None:
     call["x-codeSamples"] = [{"lang": "Shell", "source": curl(call["operationId"], method, path)}]
     if path.startswith(API):
         call["security"] = [{}, {"bearer": []}]
+    for parameter in call.get("parameters", ()):
+        parameter["schema"] = _present(parameter["schema"])
     invalid = call["responses"].get("422", {}).get("content", {})
-    if "HTTPValidationError" in str(invalid.get("application/json")):  # FastAPI's own; such a call cannot give it
+    if "HTTPValidationError" in str(invalid.get("application/json")):  # FastAPI's own, where we said nothing
         del call["responses"]["422"]
+        if any(parameter["in"] != "path" for parameter in call["parameters"]):
+            call["responses"] |= {str(status): answer for status, answer in answers(Unprocessable).items()}
     for answer in call["responses"].values():
         if answer.get("description") == "Successful Response":
             answer["description"] = "Done."
+
+
+def _present(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's schema without null, which in a query or header would be the word."""
+    kept = [kind for kind in schema.pop("anyOf", []) if kind.get("type") != "null"]
+    return {**(kept[0] if kept else {}), **schema}

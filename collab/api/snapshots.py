@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from collab.api import etags
-from collab.api.bodies import BINARY, binary_answer, media_type
+from collab.api.bodies import BINARY, binary_answer, created, media_type
 from collab.api.deps import Readable, Target, Writable
+from collab.api.etags import IfNoneMatch
 from collab.api.idempotency import RepeatableDep
-from collab.api.models import Label, Metadata, merge_patch_body, merged
+from collab.api.models import Cursor, Label, Metadata, merge_patch_body, merged
 from collab.api.problems import LOADED, NAMED, answers
 from collab.crdt.clocks import Clocks
 from collab.crdt.gate import check
@@ -148,7 +149,7 @@ SNAPSHOT_BODY: dict[str, Any] = {
     summary="Take a snapshot",
     openapi_extra=SNAPSHOT_BODY,
     responses={
-        201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where it is."}}},
+        **created("read_snapshot", document="$request.path.document", snapshot="$response.body#/id"),
         **answers(*LOADED, Conflict, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
     },
 )
@@ -203,7 +204,7 @@ async def _keep(target: Target, seq: int, state: bytes, label: str | None, metad
 async def list_snapshots(
     target: Readable,
     limit: Annotated[int, Query(ge=1, le=DEFAULT.page_size_max, description="Most items in a page.")] = 100,
-    cursor: Annotated[str | None, Query(description="The `cursor` of the page before.")] = None,
+    cursor: Cursor = None,
 ) -> SnapshotPage:
     """Newest first."""
     page = await target.parts.snapshots.list(target.document, limit, cursor)
@@ -248,9 +249,7 @@ async def delete_snapshot(target: Writable, snapshot: SnapshotId) -> None:
         **answers(*NAMED, Quarantined),
     },
 )
-async def read_snapshot_state(
-    target: Readable, snapshot: SnapshotId, if_none_match: Annotated[str | None, Header()] = None
-) -> Response:
+async def read_snapshot_state(target: Readable, snapshot: SnapshotId, if_none_match: IfNoneMatch = None) -> Response:
     """Apply it to an empty document with `Y.applyUpdate`."""
     found = await target.parts.snapshots.get(target.document, snapshot)
     headers = {"ETag": etags.quoted(found.id), "Cache-Control": "private, max-age=31536000, immutable"}

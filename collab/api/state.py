@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from collab.api import etags
 from collab.api.bodies import BINARY, binary_answer, decode_vector
 from collab.api.deps import Readable, Target
+from collab.api.etags import IfNoneMatch
 from collab.api.problems import LOADED, answers
 from collab.errors import (
     BadUpdate,
@@ -19,9 +20,6 @@ from collab.limits import DEFAULT
 
 router = APIRouter(prefix="/documents/{document}/state", tags=["state"])
 
-IfNoneMatch = Annotated[
-    str | None, Header(description="The ETag you have: 304 if nothing changed.", examples=['"9f86d081884c7d65.42"'])
-]
 Since = Annotated[
     str | None,
     Query(

@@ -73,30 +73,23 @@ async def test_a_poll_reads_one_head_and_loads_no_room(api: Service) -> None:
     await api.parts.hub.unload(slot)
     assert api.parts.hub.slots == {}
     with api.statements() as statements:
-        for match in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+        for match in (etag, f"W/{etag}", f'"x", {etag}', "*", etag.strip('"')):
             answer = await api.client.get(STATE, headers={"if-none-match": match})
             assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
     assert api.parts.hub.slots == {}
     reads = [statement for statement in statements if statement != "BEGIN"]
-    assert len(reads) == 4
+    assert len(reads) == 5
     columns = "document.id, document.lineage, document.seq, document.deleted_at"
     head = f"SELECT {columns} FROM document WHERE document.id IN (?)"
     assert set(reads) == {head}
     assert "SEARCH document USING INDEX" in await api.explain(head, ("d",))
 
 
-@pytest.mark.parametrize("match", ['"x"', '"9.9", W/"1.1"', '""'])
+@pytest.mark.parametrize("match", ['"x"', '"9.9", W/"1.1"', '""', "x", "", ",", 'W/"'])
 async def test_another_version_gets_the_state(api: Service, match: str) -> None:
     """Any tag but the current one."""
     await api.create()
     assert (await api.client.get(STATE, headers={"if-none-match": match})).status_code == 200
-
-
-@pytest.mark.parametrize("match", ["x", '"x', "W/x", '* , "x" y'])
-async def test_a_tag_that_is_none_is_refused(api: Service, match: str) -> None:
-    """A poller that lost the quotes would otherwise load everything each time."""
-    await api.create()
-    assert (await api.client.get(STATE, headers={"if-none-match": match})).status_code == 400
 
 
 async def polling(api: Service, etag: str, wait: float = 30.0) -> asyncio.Task[httpx2.Response]:
