@@ -11,9 +11,9 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from typing import Any
 
 import structlog
 import uuid_utils
@@ -52,16 +52,16 @@ class _Waiting:
         self.callers.append((len(entries), on_done))
         self.size_bytes += size_bytes
 
-    def tell(self, result: Appended) -> Iterator[tuple[OnDone, Appended]]:
+    def shares(self, result: Appended) -> list[tuple[OnDone, Appended]]:
         """Each caller, once, with its own part of the row's numbers."""
         callers, self.callers = self.callers, []
-        first = result.first_seq
+        if result.error is not None or len(callers) == 1:
+            return [(on_done, result) for _, on_done in callers]
+        shares, first = [], result.first_seq
         for count, on_done in callers:
-            if result.error is not None:
-                yield on_done, result
-            else:
-                yield on_done, Appended(result.document, result.lineage, first, first + count - 1)
-                first += count
+            shares.append((on_done, Appended(result.document, result.lineage, first, first + count - 1)))
+            first += count
+        return shares
 
 
 @dataclass(slots=True)
@@ -135,7 +135,9 @@ class Journal:
             raise Draining()
         if not entries:
             raise ValueError("nothing to append")
-        size = sum(len(entry.update) + ENTRY_BYTES for entry in entries)
+        size = ENTRY_BYTES * len(entries)
+        for entry in entries:
+            size += len(entry.update)
         waiting = self._waiting.get((document, lineage))
         if waiting is None:
             waiting = self._waiting[document, lineage] = _Waiting(document, lineage, self._clock())
@@ -146,12 +148,20 @@ class Journal:
 
     async def flush(self) -> None:
         """Returns when all that was handed over before is settled; while the storage is away, that takes as long."""
-        markers = []
-        for waiting in self._unsettled():
-            marker = asyncio.get_running_loop().create_future()
-            waiting.callers.append((0, partial(_mark, marker)))
-            markers.append(marker)
-        await asyncio.gather(*markers)
+        unsettled = self._unsettled()
+        left = len(unsettled)
+        settled = asyncio.get_running_loop().create_future()
+
+        def told(_: Appended) -> None:
+            nonlocal left
+            left -= 1
+            if not left and not settled.done():
+                settled.set_result(None)
+
+        for waiting in unsettled:
+            waiting.callers.append((0, told))
+        if unsettled:
+            await settled
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Takes no more appends and commits what waits. What is not settled after `grace_s` is told so: no ack."""
@@ -242,18 +252,18 @@ class Journal:
         if self.unhealthy_since is not None:
             logger.warning("storage_recovered", after_s=round(self._clock() - self.unhealthy_since, 3))
             self.unhealthy_since = None
-            self._call(self._on_recovered)
+            self._call(lambda _: self._on_recovered(), None)
 
     def _tell(self, waiting: _Waiting, result: Appended) -> None:
         self.waiting_bytes -= waiting.size_bytes
         waiting.size_bytes = 0
-        for on_done, own in waiting.tell(result):
+        for on_done, own in waiting.shares(result):
             self._call(on_done, own)
 
-    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
+    def _call(self, callback: Callable[[Any], None], argument: object) -> None:
         """One listener's mistake must not stop the others' acks."""
         try:
-            callback(*arguments)
+            callback(argument)
         except Exception:
             self.figures.callback_errors += 1
             logger.exception("callback_failed")
@@ -265,8 +275,3 @@ class Journal:
         for waiting in left:
             error = StorageUnavailable("the node stopped before this was known to be stored")
             self._tell(waiting, Appended(waiting.document, waiting.lineage, 0, 0, error))
-
-
-def _mark(marker: asyncio.Future[None], result: Appended) -> None:
-    if not marker.done():
-        marker.set_result(None)

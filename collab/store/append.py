@@ -25,28 +25,14 @@ class Locked(NamedTuple):
     deleted_at: int | None
 
 
-class NewRow(NamedTuple):
-    """A row of update_log, in the order of its columns."""
+NewRow = tuple[int, int, int, bytes, int, bytes, bytes]
+"""document_key, last_seq, first_seq, batch, created_at, checksum, payload: the columns of update_log."""
 
-    document_key: int
-    last_seq: int
-    first_seq: int
-    batch: bytes
-    created_at: int
-    checksum: bytes
-    payload: bytes
+Bump = tuple[int, int, int]
+"""What a commit makes of a document: its key, its new seq, and how many payload bytes were added."""
 
 
-class Bump(NamedTuple):
-    """What a commit adds to a document: the new head, and how many payload bytes."""
-
-    key: int
-    seq: int
-    bytes_added: int
-
-
-@dataclass(slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An append with its payload, made before the transaction begins so that no lock is held for it."""
 
     append: Append
@@ -79,11 +65,10 @@ class Plan:
 
     def _number(self, prepared: Prepared, head: Locked) -> None:
         append, payload = prepared.append, prepared.payload
-        before = self.bumps.get(head.key)
-        seq, added = (head.seq, 0) if before is None else (before.seq, before.bytes_added)
+        _, seq, added = self.bumps.get(head.key) or (head.key, head.seq, 0)
         first, last = seq + 1, seq + len(append.entries)
-        self.bumps[head.key] = Bump(head.key, last, added + len(payload))
-        self.rows.append(NewRow(head.key, last, first, append.batch, self.now, prepared.checksum, payload))
+        self.bumps[head.key] = (head.key, last, added + len(payload))
+        self.rows.append((head.key, last, first, append.batch, self.now, prepared.checksum, payload))
         self.results.append(Appended(append.document, append.lineage, first, last))
 
 

@@ -1,6 +1,6 @@
 """The statements of one commit, in each database's fastest form that has a fixed text.
 
-SQLite: rows travel in one multi-row VALUES, padded to a power of two, and heads come back as one JSON text. The
+SQLite: rows travel in one multi-row VALUES, padded to one of a few sizes, and heads come back as one JSON text. The
 driver lets go of the interpreter at every step of a statement and gets it back only when the event loop pauses, so a
 commit must take few steps, however many rows it has. Postgres: arrays and `unnest`.
 """
@@ -87,7 +87,11 @@ def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 
 def _padded(count: int) -> int:
-    return 1 << (count - 1).bit_length()
+    """One of 17 sizes, so that every text is in the driver's cache: powers of two, then steps of 8, then of 32."""
+    if count <= 8:
+        return 1 << (count - 1).bit_length()
+    step = 8 if count <= 64 else 32
+    return -(-count // step) * step
 
 
 def _flat(rows: Sequence[Sequence[Any]], width: int, size: int) -> tuple[Any, ...]:

@@ -12,10 +12,11 @@ numbers are not covered, since the database gives them after the checksum is mad
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from collab.errors import BadFrame
-from collab.protocol.varint import read_varbytes, read_varuint, write_varuint
+from collab.protocol.varint import read_varbytes, read_varuint, write_varbytes, write_varuint
 from collab.store.base import Entry
 
 FORMAT = 1
@@ -32,11 +33,16 @@ def encode_entries(entries: Sequence[Entry]) -> bytes:
         if before is not None and entry.author == before.author and entry.session == before.session:
             parts.append(b"\0")
         else:
-            author, session = entry.author.encode(), entry.session.encode()
-            parts += (write_varuint(len(author) + 1), author, write_varuint(len(session)), session)
+            parts.append(_names(entry.author, entry.session))
         parts += (write_varuint(len(entry.update)), entry.update)
         before = entry
     return b"".join(parts)
+
+
+@lru_cache(4096)  # the same people type all day
+def _names(author: str, session: str) -> bytes:
+    author_bytes, session_bytes = author.encode(), session.encode()
+    return write_varuint(len(author_bytes) + 1) + author_bytes + write_varbytes(session_bytes)
 
 
 def decode_entries(payload: bytes) -> list[Entry]:

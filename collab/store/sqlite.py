@@ -33,6 +33,7 @@ T = TypeVar("T")
 READERS = 4  # a read is a fraction of a millisecond; more threads would only fight for the interpreter
 BUSY_S = 5.0  # how long to wait for a lock that only another process can hold (a backup, an operator's shell)
 CACHE_KIB = 64 * 1024  # the b-trees' inner pages and the tails of busy documents
+WAL_PAGES = 4_000  # 16 MiB, then the writer moves them into the file: hot pages are moved once for many commits
 WAL_BYTES_KEPT = 64 * 1024 * 1024  # a WAL that a long read made grow is cut back to this
 
 
@@ -150,7 +151,11 @@ def _lock(path: Path) -> int:
 def _engine(path: Path, pragma: str, readonly: bool) -> Engine:
     mode = "ro" if readonly else "rwc"
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-    settings = [] if readonly else ["journal_mode=WAL", f"journal_size_limit={WAL_BYTES_KEPT}"]
+    settings = (
+        []
+        if readonly
+        else ["journal_mode=WAL", f"journal_size_limit={WAL_BYTES_KEPT}", f"wal_autocheckpoint={WAL_PAGES}"]
+    )
     settings += [pragma, "foreign_keys=1", "secure_delete=1", f"cache_size=-{CACHE_KIB}"]
 
     def connect() -> sqlite3.Connection:
