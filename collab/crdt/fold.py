@@ -23,9 +23,16 @@ Rows = dict[int, list[Block]]
 """Client to its blocks, ascending."""
 
 
+AT_ONCE = 50_000
+"""Updates folded in one go; parsed they take some 500 bytes each."""
+
+
 def fold(base: bytes | None, updates: Sequence[bytes]) -> bytes:
     """The state of `base` (an earlier fold) and all updates. Raises BadUpdate if one of them is none."""
-    return squash(decode(merge([*([] if base is None else [base]), *updates])))
+    state = b"\0\0" if base is None else base
+    for first in range(0, max(len(updates), 1), AT_ONCE):
+        state = squash(decode(merge([state, *updates[first : first + AT_ONCE]])))
+    return state
 
 
 def verify(folded: bytes, base: bytes | None, updates: Sequence[bytes]) -> None:

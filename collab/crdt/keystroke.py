@@ -22,23 +22,31 @@ _STRING = rb"([\x01-\x7f])(.*)\x00\Z"  # its length, its bytes, an empty delete 
 match_typed = re.compile(_ONE_OF_EACH + _ORIGINS + _STRING, re.DOTALL).match
 match_deleted = re.compile(rb"\x00\x01" + _INT + rb"\x01" + _INT * 2 + rb"\Z").match
 
-_ints: dict[bytes, int] = {}
-"""Integers by their encoding. A live document repeats few: its clients, and each clock as the next one's origin."""
+_clients: dict[bytes, int] = {}
+"""Longer integers by their encoding: a live document repeats its few client ids again and again."""
 
-_INTS_MAX = 1 << 16
+_CLIENTS_MAX = 1 << 14
 
 
 def read_int(raw: bytes) -> int:
     """Decodes an integer that a pattern delimited."""
-    known = _ints.get(raw)
-    if known is not None:
-        return known
+    size = len(raw)
+    if size == 1:
+        return raw[0]
+    if size == 2:
+        return raw[0] + (raw[1] << 7) - 0x80
+    if size == 3:
+        return raw[0] + (raw[1] << 7) + (raw[2] << 14) - 0x4080
+    return _clients.get(raw) or _read_long(raw)
+
+
+def _read_long(raw: bytes) -> int:
     value = 0
     for place, byte in enumerate(raw):
         value |= (byte & 127) << 7 * place
-    if len(_ints) >= _INTS_MAX:
-        _ints.clear()
-    _ints[raw] = value
+    if len(_clients) >= _CLIENTS_MAX:
+        _clients.clear()
+    _clients[raw] = value
     return value
 
 
@@ -50,7 +58,7 @@ def read_keystroke(update: bytes, limits: Limits) -> Checked | None:
     own, at, left, left_at, right, right_at, only, only_at, size, text = found.groups()
     if len(text) != size[0]:
         return None
-    client, clock = _ints.get(own) or read_int(own), read_int(at)
+    client, clock = _clients.get(own) or read_int(own), read_int(at)
     if text.isascii():
         end = clock + size[0]
     elif (length := _utf16_length(text)) is None:
@@ -60,12 +68,13 @@ def read_keystroke(update: bytes, limits: Limits) -> Checked | None:
     if client > limits.client_id_max or end > limits.clock_max:
         return None
     needs: Mapping[int, int] | None = NOTHING_NEEDED
-    if only is None:
+    if only == own or left == own == right:
+        if read_int(only_at or left_at) >= clock or read_int(only_at or right_at) >= clock:
+            return None
+    elif only is None:
         needs = _needs((left, left_at, right, right_at), client, clock, limits)
-    elif only != own:
+    else:
         needs = _needs((only, only_at), client, clock, limits)
-    elif (_ints.get(only_at) or read_int(only_at)) >= clock:
-        return None
     if needs is None:
         return None
     return Checked(update, ((client, clock, end),), needs, (), 1, found.end(2), len(update) - 1)

@@ -12,56 +12,83 @@ from itertools import pairwise
 
 from collab.crdt.checked import Checked
 from collab.crdt.content import SKIP
-from collab.crdt.decode import Section, Struct, decode, read_structs
+from collab.crdt.decode import Section, Struct, Update, decode, read_structs
 from collab.crdt.encode import NO_DELETES, Run, cut, encode, write_skip
-from collab.crdt.gate import check
 from collab.crdt.ids import IdRanges, Range
+from collab.crdt.keystroke import read_keystroke
 from collab.errors import BadUpdate
+from collab.limits import DEFAULT
 
 Stretch = tuple[int, int, int, bytes, int, int]
 """(first clock, end clock, structs, data, start, stop): structs of one client in `data[start:stop]`, without a gap."""
 
 
-def merge(updates: Sequence[bytes]) -> bytes:
+def merge(updates: Iterable[bytes]) -> bytes:
     """One update that means the same as all of them (yjs `updates.js`, `mergeUpdates`).
 
     Gaps become SKIPs. Where two updates hold the same clocks the one given first counts, as for whoever applies them
-    in this order; so nothing that was taken once can be overlaid later.
-    Raises BadUpdate.
+    in this order; so nothing that was taken once can be overlaid later. Raises BadUpdate.
     """
-    return merge_checked([check(update) for update in updates])
+    gathered = _Gathered()
+    for update in updates:
+        checked = read_keystroke(update, DEFAULT)
+        if checked is not None:
+            gathered.add(checked)
+        else:
+            gathered.add_decoded(decode(update))
+    return gathered.encode()
 
 
-def merge_tick(updates: Sequence[Checked]) -> bytes | None:
-    """One update for what a room took in one tick; None if it cannot be made: then show them one by one."""
+def merge_tick(updates: Iterable[Checked]) -> bytes | None:
+    """One update for what a room took in one tick; None if it cannot be made: then show them one by one.
+
+    An update by one client, without gaps, is not even parsed.
+    """
+    gathered = _Gathered()
     try:
-        return merge_checked(updates)
+        for update in updates:
+            gathered.add(update)
     except BadUpdate:
         return None
+    return gathered.encode()
 
 
-def merge_checked(updates: Iterable[Checked]) -> bytes:
-    """`merge` of what has passed the gate already. An update by one client, without gaps, is not even parsed."""
-    stretches: dict[int, list[Stretch]] = {}
-    deletes: list[tuple[Range, ...]] = []
-    delete_set = NO_DELETES
-    for update in updates:
+class _Gathered:
+    """Stretches of each client and all deletions, in the order in which updates were added."""
+
+    def __init__(self) -> None:
+        self._stretches: dict[int, list[Stretch]] = {}
+        self._deletes: list[Sequence[Range]] = []
+        self._delete_set = NO_DELETES
+
+    def add(self, update: Checked) -> None:
+        """What has passed the gate. Raises BadUpdate if somebody changed its bytes since."""
+        if len(update.runs) > 1 or update.raw[0] > 1:
+            self.add_decoded(decode(update.raw))
+            return
         if update.deletes:
-            deletes.append(update.deletes)
-            delete_set = update.raw[update.tail :]
-        if len(update.runs) == 1 and update.raw[0] == 1:
-            client, clock, end = update.runs[0]
+            self._deletes.append(update.deletes)
+            self._delete_set = update.raw[update.tail :]
+        for client, clock, end in update.runs:
             stretch = (clock, end, update.count, update.raw, update.body, update.tail)
-            if client in stretches:
-                stretches[client].append(stretch)
+            if client in self._stretches:
+                self._stretches[client].append(stretch)
             else:
-                stretches[client] = [stretch]
-        elif update.runs:
-            for section in decode(update.raw).sections:
-                stretches.setdefault(section.client, []).extend(split_at_gaps(update.raw, section))
-    if len(deletes) > 1:
-        delete_set = IdRanges.of(each for several in deletes for each in several).encode()
-    return encode([_stitch(client, pieces) for client, pieces in stretches.items()], delete_set)
+                self._stretches[client] = [stretch]
+
+    def add_decoded(self, update: Update) -> None:
+        """Any update."""
+        if update.deletes:
+            self._deletes.append(update.deletes)
+            self._delete_set = update.data[update.tail :]
+        for section in update.sections:
+            self._stretches.setdefault(section.client, []).extend(split_at_gaps(update.data, section))
+
+    def encode(self) -> bytes:
+        """All of it as one update."""
+        if len(self._deletes) > 1:
+            self._delete_set = IdRanges.of(each for several in self._deletes for each in several).encode()
+        return encode([_stitch(client, row) for client, row in self._stretches.items()], self._delete_set)
 
 
 def split_at_gaps(data: bytes, section: Section) -> Iterator[Stretch]:

@@ -167,7 +167,8 @@ def _place(draw: st.DrawFn, client: int, clock: int, structs: list[Made], elsewh
             made.origin = draw(st.none() | st.sampled_from(ids))
             made.right = draw(st.none() | st.sampled_from(ids))
             if made.origin is None and made.right is None:
-                made.parent = draw(st.sampled_from([b"", b"t", "tü".encode(), *types]))
+                roots: list[bytes | Id] = [b"", b"t", "tü".encode()]
+                made.parent = draw(st.sampled_from([*roots, *types]))
                 made.key = draw(st.none() | st.just(b"k")) if made.kind != 6 else None
             if made.kind == 7:
                 types.append((client, clock))

@@ -39,7 +39,7 @@ def logs(draw: st.DrawFn, clients: tuple[int, ...] = (1, 300, 2**40), size_max: 
 def _keyed(before: list[Id]) -> Made:
     """A value under the one key there is; it replaces the last one."""
     place = {"origin": before[-1]} if before else {"parent": b"m", "key": b"k"}
-    return Made(8, 1, b"\x01\x78", **place)  # type: ignore[arg-type]
+    return Made(8, 1, b"\x01\x78", **place)
 
 
 def _inline(draw: st.DrawFn, kind: str, before: list[Id]) -> Made:
@@ -50,8 +50,8 @@ def _inline(draw: st.DrawFn, kind: str, before: list[Id]) -> Made:
     else:
         text = draw(TEXTS)
         made = Made(4, units(text), sized(text.encode()))
-    known = st.sampled_from(before or [None])
-    made.origin, made.right = draw(st.none() | known), draw(st.none() | known)
+    known = st.sampled_from([None, *before])
+    made.origin, made.right = draw(known), draw(known)
     if made.origin is None and made.right is None:
         made.parent = b"t"
     return made

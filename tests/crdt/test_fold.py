@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collab.crdt import fold as fold_module
 from collab.crdt.decode import decode
 from collab.crdt.fold import fold, verify
 from collab.crdt.gate import check
@@ -26,6 +27,14 @@ def test_folding_in_steps_is_folding_at_once(log: list[bytes], data: st.DataObje
     assert fold(fold(None, log[:cut]), log[cut:]) == at_once
     assert fold(at_once, []) == at_once
     verify(at_once, None, log)
+
+
+def test_a_long_log_is_folded_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same result, and bounded memory."""
+    log = [typed(1, at, "x") for at in range(100)]
+    whole = fold(None, log)
+    monkeypatch.setattr(fold_module, "AT_ONCE", 7)
+    assert fold(None, log) == whole == typed(1, 0, "x" * 100)
 
 
 @given(st.lists(updates(), max_size=3))

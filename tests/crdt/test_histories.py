@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from collab.crdt.fold import fold
+from collab.crdt.gate import check
 from tests.crdt import histories
 from tests.crdt.oracle import Oracle
 
@@ -32,12 +34,11 @@ def test_histories_mean_to_yjs_what_they_mean_to_the_codec(oracle: Oracle, first
 
 def test_a_wrong_fold_is_noticed(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examination can fail: here folding forgets what its last update deletes."""
-    right = histories.fold
+    right = fold
 
     def wrong(base: bytes | None, updates: list[bytes]) -> bytes:
         folded = right(base, updates)
-        deletes = histories.check(folded)
-        return folded[: deletes.tail] + b"\0"
+        return folded[: check(folded).tail] + b"\0"
 
     monkeypatch.setattr(histories, "fold", wrong)
     with pytest.raises(AssertionError):

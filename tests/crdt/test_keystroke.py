@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collab.crdt import keystroke
 from collab.crdt.checked import Checked
 from collab.crdt.decode import decode
 from collab.crdt.gate import check, summarise
@@ -106,10 +107,8 @@ def test_real_keystrokes_take_the_fast_path(update: str) -> None:
     assert same(bytes.fromhex(update))
 
 
-def test_integers_are_remembered_within_bounds() -> None:
-    """A hostile client cannot fill the memory with clocks that come once."""
-    from collab.crdt import keystroke
-
-    for clock in range(1, 3 * keystroke._INTS_MAX, 2):
-        check(b"\x00\x01\x01\x01" + uint(clock) + b"\x01")
-    assert len(keystroke._ints) <= keystroke._INTS_MAX
+def test_clients_are_remembered_within_bounds() -> None:
+    """A hostile client cannot fill the memory with ids that come once."""
+    for client in range(2**40, 2**40 + 2 * keystroke._CLIENTS_MAX):
+        check(b"\x00\x01" + uint(client) + b"\x01\x05\x01")
+    assert len(keystroke._clients) <= keystroke._CLIENTS_MAX

@@ -43,7 +43,7 @@ def knowledge(draw: st.DrawFn, made: MadeUpdate) -> Clocks:
     for reference in dict(check(made.encode()).needs):
         clocks.next.setdefault(reference, draw(st.sampled_from([0, 5, 2000])))
     for client, pairs in made.deletes.items():
-        if pairs and draw(st.booleans()):
+        if pairs and draw(st.sampled_from([True, False])):
             clocks.next.setdefault(client, pairs[0][0] + 1)
     return clocks
 
