@@ -119,6 +119,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             refusals=refusals,
             probes={"database": store.log.ping},
             gauges=lambda: _gauges(journal, hub),
+            alone=store.embedded,
         )
     )
     app.router.routes.append(asgi.route(sockets))

@@ -8,6 +8,7 @@ from collab import __version__
 from collab.api import docs, documents, events, health, openapi, presence, problems, snapshots, state, updates
 from collab.api.edge import API, Edge
 from collab.api.parts import Parts
+from collab.api.polls import Polls
 
 ROUTERS = (
     documents.router,
@@ -42,5 +43,6 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(docs.router(app))
     problems.install(app, parts.refusals)
     openapi.install(app)
-    app.add_middleware(Edge, limits=parts.limits)
+    app.add_middleware(Polls, parts=parts)
+    app.add_middleware(Edge, limits=parts.limits)  # added last, so outermost: it makes the path that all others see
     return app

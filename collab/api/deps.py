@@ -37,23 +37,25 @@ EncodedId = Annotated[
 ]
 
 
-def parts_of(request: Request) -> Parts:
-    """The services behind this application."""
+async def parts_of(request: Request) -> Parts:
+    """The services behind this application. A coroutine, because plain dependencies are run in threads."""
     return cast(Parts, request.app.state.parts)
 
 
-async def caller(request: Request) -> Principal:
+PartsDep = Annotated[Parts, Depends(parts_of)]
+
+
+async def caller(request: Request, parts: PartsDep) -> Principal:
     """Who calls. Raises Unauthorized."""
-    return await parts_of(request).door.authenticate(request.headers, "")
+    return await parts.door.authenticate(request.headers, "")
 
 
-async def stream_caller(request: Request) -> Principal:
+async def stream_caller(request: Request, parts: PartsDep) -> Principal:
     """Who opens an event stream: browsers cannot set headers there, so the query may carry a ticket."""
     query = request.scope["query_string"].decode("latin-1")
-    return await parts_of(request).door.authenticate(request.headers, query, stream=True)
+    return await parts.door.authenticate(request.headers, query, stream=True)
 
 
-PartsDep = Annotated[Parts, Depends(parts_of)]
 Caller = Annotated[Principal, Depends(caller)]
 StreamCaller = Annotated[Principal, Depends(stream_caller)]
 
@@ -67,7 +69,7 @@ class Target:
     principal: Principal
 
     async def head(self) -> Head:
-        """Where its log stands, by one indexed read. Raises NotFound or Gone."""
+        """Where its log stands, by one indexed read or none. Raises NotFound or Gone."""
         return await head_of(self.parts, self.document)
 
     @asynccontextmanager
@@ -91,6 +93,9 @@ class Watched:
 
 async def head_of(parts: Parts, document: DocumentId) -> Head:
     """Raises NotFound or Gone."""
+    slot = parts.hub.slots.get(document) if parts.alone else None
+    if slot is not None and slot.room.ledger.seq and slot.failed is None:
+        return Head(slot.room.lineage, slot.room.ledger.seq)
     head = (await parts.log.heads([document])).get(document)
     if head is None:
         raise NotFound(f"there is no document {document!r}")

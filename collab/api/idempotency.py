@@ -62,7 +62,7 @@ class Repeatable:
         return digest.digest()
 
 
-def repeatable(
+async def repeatable(
     request: Request,
     parts: PartsDep,
     principal: Caller,

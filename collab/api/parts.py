@@ -29,7 +29,8 @@ class Parts:
     """The running services behind the handlers.
 
     `probes` are what /readyz asks, by name, each for at most `probe_s`; `gauges` are measured when Prometheus asks,
-    by name without the `collab_` in front.
+    by name without the `collab_` in front. `alone`: no other process writes this database, so that a loaded room
+    knows its document's head.
     """
 
     hub: Hub
@@ -44,4 +45,5 @@ class Parts:
     refusals: Refusals
     probes: Mapping[str, Probe] = field(default_factory=dict)
     probe_s: float = 3.0
+    alone: bool = False
     gauges: Callable[[], Mapping[str, float]] = no_gauges

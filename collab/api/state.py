@@ -10,6 +10,7 @@ from collab.api import etags
 from collab.api.bodies import BINARY, binary_answer, decode_vector
 from collab.api.deps import Readable, Target
 from collab.api.etags import IfNoneMatch
+from collab.api.polls import unchanged
 from collab.api.problems import LOADED, answers
 from collab.errors import (
     BadUpdate,
@@ -53,14 +54,12 @@ async def read_state(
     Poll with `If-None-Match`: an unchanged document costs one indexed read and is answered 304. With `wait` the answer
     comes the moment a newer version commits, or as 304 when the time is over.
     """
-    vector = decode_vector(since)
     head = await target.head()
     name = etags.version(head.lineage, head.seq)
-    if not etags.none_match(if_none_match, name):
-        return await _state(target, vector)
-    if wait and await _newer(target, head.lineage, head.seq, wait):
-        return await _state(target, vector)
-    return Response(status_code=304, headers={"ETag": etags.quoted(name)})
+    if etags.none_match(if_none_match, name):
+        if not wait or not await _newer(target, head.lineage, head.seq, wait):
+            return unchanged(name)
+    return await _state(target, decode_vector(since))
 
 
 async def _newer(target: Target, lineage: str, seq: int, wait_s: float) -> bool:
