@@ -10,9 +10,11 @@ import asyncpg
 import pytest
 
 from collab.store.open import Store, open_store, upgrade
+from collab.store.tables import Base
 from tests import realservers
 
 numbers = itertools.count()
+migrated: dict[str, str] = {}
 
 
 @pytest.fixture
@@ -40,9 +42,25 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return await fresh_postgres(request.getfixturevalue("postgres"))
 
 
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    """An open store with the current schema."""
-    await upgrade(url)
+async def emptied_postgres(server: realservers.Server) -> str:
+    """The URL of a database with empty tables: one for the session, since making one takes its time."""
+    if server.url not in migrated:
+        migrated[server.url] = await fresh_postgres(server)
+        await upgrade(migrated[server.url])
+    connection = await asyncpg.connect(migrated[server.url])
+    try:
+        await connection.execute(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY")
+    finally:
+        await connection.close()
+    return migrated[server.url]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store that holds nothing, of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/collab.db"
+    else:
+        url = await emptied_postgres(request.getfixturevalue("postgres"))
     async with open_store(url) as opened:
         yield opened

@@ -225,8 +225,11 @@ async def test_no_more_documents_are_in_memory_at_once_than_allowed(store: Store
     bench.engine.open.clear()
     for document in "abcde":
         bench.checkpointer.consider(document, 5, 10, 0)
-    for _ in range(3):
-        await store.log.ping()
+    while len(bench.engine.folds) < 2:
+        bench.engine.begun.clear()
+        await bench.engine.begun.wait()
+    for _ in range(20):  # time in which a third could load its document, were it let
+        await store.log.load("e")
     assert len(bench.engine.folds) == 2
     bench.engine.open.set()
     await bench.settled()
