@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace, pace: Pace, names: list[str], budget_min:
     return {
         "started": began.strftime("%Y-%m-%d %H:%M UTC"),
         "minutes": (time.monotonic() - BEGAN_S) / 60,
-        "command": shlex.join(["uv", "run", "python", "-m", "loadtests.fanout", *sys.argv[1:]]),
+        "command": command(arguments),
         "machine": describe(),
         "pace": asdict(pace),
         "servers": {name: {"title": PEERS[name].title, "durable": PEERS[name].durable} for name in benches},
@@ -125,6 +125,13 @@ def run(arguments: argparse.Namespace, pace: Pace, names: list[str], budget_min:
         "skipped": campaign.skipped,
         **campaign.results,
     }
+
+
+def command(arguments: argparse.Namespace) -> str:
+    """What to type to take the figures again; without the place where these were written."""
+    place = str(arguments.out) if arguments.out else ""
+    words = [word for word in sys.argv[1:] if word not in ("--out", place, f"--out={place}")]
+    return shlex.join(["uv", "run", "python", "-m", "loadtests.fanout", *words])
 
 
 def draw(folder: Path) -> None:

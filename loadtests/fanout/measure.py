@@ -19,6 +19,7 @@ from loadtests.fanout.peers import Peer
 from loadtests.fanout.replay import replay_in_child
 from loadtests.fanout.server import pin_here
 
+CONNECT_S_MAX = 30.0  # for all clients together to be in
 LATENCY_MS_MAX = 100.0  # p99 above it is no longer "sustained"
 GENERATOR_PCT_MAX = 85.0  # above it the generator is the limit, not the server
 LATE_MS_MAX = 20.0
@@ -120,6 +121,8 @@ class Measurement:
         """In a few words what the server did wrong under this load; empty if nothing."""
         if self.lost or self.why:
             return f"loses connections: {self.why}"
+        if not self.deliveries_s:
+            return "delivers nothing"
         if self.early and self.behind:
             return f"loses updates: {self.behind} clients have holes"
         if self.overloaded or self.p99_ms >= LATENCY_MS_MAX:
@@ -191,11 +194,14 @@ def _generate(
         "window_s": load.window_s,
         "warm_s": load.warm_s,
         "drain_s": load.drain_s,
+        "connect_s": CONNECT_S_MAX,
         "patience_s": load.patience_s,
         "seed": next(_runs) + 1,
         **({"record": folder, "sampled": sampled} if folder else {}),
     }
-    return run_generator(generator, core, options, timeout_s=load.window_s + load.warm_s + load.drain_s + 90)
+    return run_generator(
+        generator, core, options, timeout_s=load.window_s + load.warm_s + 2 * load.drain_s + 2 * CONNECT_S_MAX
+    )
 
 
 def target_options(target: Target) -> dict[str, object]:

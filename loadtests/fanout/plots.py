@@ -6,6 +6,7 @@ One colour per server throughout (Okabe and Ito's palette, which stays apart for
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,7 +17,8 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, ScalarFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 Results = dict[str, Any]
 STYLE = {
@@ -26,12 +28,13 @@ STYLE = {
     "pycrdt-websocket": ("#009E73", "D"),
     "y-sweet": ("#CC79A7", "v"),
 }
+STEPS = (1.0, 2.0, 5.0)  # the labelled ticks of a decade
 SHAPES = {"A": "A: 1 room of 100, 10 write", "B": "B: 1 room of 1,000, 5 write", "C": "C: 200 rooms of 5, all write"}
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
     """Writes the plots for which there are figures; returns their paths."""
-    plt.rcParams.update({"svg.hashsalt": "fanout", "font.size": 10})
+    plt.rcParams.update({"svg.hashsalt": "fanout", "svg.fonttype": "none", "font.size": 10})
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
     made: list[Path] = []
     for name, plot in (("highest", highest), ("cost", cost), ("hump", hump), ("curves", curves)):
@@ -42,24 +45,39 @@ def draw(results: Results, folder: Path) -> list[Path]:
     return made
 
 
-def _bars(axes: Axes, title: str, unit: str, values: dict[str, float], log: bool = False) -> None:
+def _bars(axes: Axes, title: str, unit: str, values: dict[str, float | None], log: bool = False) -> None:
+    """One bar a server, in the same order everywhere; a server that failed keeps its place and says so."""
     names = [name for name in reversed(STYLE) if name in values]
-    bars = axes.barh(names, [values[name] for name in names], color=[STYLE[name][0] for name in names], height=0.7)
-    axes.bar_label(bars, [_short(values[name]) for name in names], padding=3)
+    widths = [values[name] or 0 for name in names]
+    bars = axes.barh(names, widths, color=[STYLE[name][0] for name in names], height=0.7)
+    axes.bar_label(bars, [_short(width) if width else "did not carry it" for width in widths], padding=3)
+    most, least = max([*widths, 1e-9]), min([width for width in widths if width], default=1)
     if log:
         axes.set_xscale("log")
-    axes.margins(x=0.25)
+        axes.set_xlim(10 ** math.floor(math.log10(least) - 0.3), most * 8)
+    else:
+        axes.set_xlim(0, most * 1.35)
     axes.set_title(title, loc="left")
     axes.set_xlabel(unit)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    _plain(axes.xaxis)
+
+
+def _plain(axis: Axis) -> None:
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _short(value: float) -> str:
-    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value / 1e3:.0f} k" if value >= 1e4 else f"{value:,.3g}"
+    if value >= 999_500:
+        return f"{value / 1e6:.3g} M"
+    if value >= 9_995:
+        return f"{value / 1e3:.3g} k"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _figures(rows: dict[str, Any], figure: str, divisor: float = 1) -> dict[str, float]:
-    return {name: row[figure] / divisor for name, row in rows.items() if row and _carried(row) and row[figure] > 0}
+def _figures(rows: dict[str, Any], figure: str, divisor: float = 1) -> dict[str, float | None]:
+    """By server; None for one that was tried and did not carry the load."""
+    return {name: row[figure] / divisor if row and _carried(row) else None for name, row in rows.items()}
 
 
 def _carried(row: dict[str, Any]) -> bool:
@@ -108,7 +126,7 @@ COSTS: tuple[tuple[str, str, tuple[str, ...], str, float], ...] = (
 def cost(results: Results) -> Any:
     """Bars: processor time at the equal rate, latency at light load, joining, memory, presence."""
     panels = [(title, unit, _figures(_at(results, path), key, by)) for title, unit, path, key, by in COSTS]
-    drawn = [panel for panel in panels if panel[2]]
+    drawn = [panel for panel in panels if any(panel[2].values())]
     if not drawn:
         return None
     figure, axes = _panels(len(drawn), 3)
@@ -135,13 +153,14 @@ def _lines(axes: Axes, series: dict[str, list[tuple[float, float]]]) -> None:
 
 def _scaled(axes: Axes, title: str, x: str, y: str, log_y: bool = False) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_locator(LogLocator(subs=STEPS))
     if log_y:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.yaxis.set_major_locator(LogLocator(subs=STEPS))
     else:
         axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(ScalarFormatter())
+    _plain(axes.xaxis)
+    _plain(axes.yaxis)
     axes.set_title(title, loc="left")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -201,7 +220,7 @@ def _series(
     rows: dict[str, Any], axis: str, part: str, value: Callable[[Any], float]
 ) -> dict[str, list[tuple[float, float]]]:
     return {
-        name: [(float(row[axis]), value(row[part])) for row in taken if row[part] and row[part]["sustained"]]
+        name: [(float(row[axis]), value(row[part])) for row in taken if row[part] and _carried(row[part])]
         for name, taken in rows.items()
     }
 

@@ -41,17 +41,25 @@ class Goal:
 
     def verdict(self, results: Results) -> Verdict:
         """Holds our figure against the best peer's of the same run."""
-        rows = _at(results, self.path)
-        values = {name: float(row[self.figure]) for name, row in rows.items() if row and self._counts(row)}
+        rows = {name: row for name, row in _at(results, self.path).items() if row}
+        values = {name: float(row[self.figure]) for name, row in rows.items() if self._counts(row)}
         ours = values.pop(OURS, None)
-        rivals = {name: value for name, value in values.items() if self.peers is None or name in self.peers}
-        best = (max if self.more_is_better else min)(rivals, key=lambda name: rivals[name], default=None)
-        if ours is None or best is None:
-            shown = "not measured" if ours is None else self._show(ours)
-            return Verdict(self.what, self.goal, shown, "not measured", None, None)
+        rivals = {name: value for name, value in values.items() if self._rivals(name)}
+        if ours is None or not rivals:
+            return self._one_sided(ours, tried=any(map(self._rivals, rows)))
+        best = (max if self.more_is_better else min)(rivals, key=lambda name: rivals[name])
         ratio = ours / rivals[best] if rivals[best] else float("inf")
         reached = ratio >= self.ratio if self.more_is_better else ratio <= self.ratio
         return Verdict(self.what, self.goal, self._show(ours), f"{self._show(rivals[best])} ({best})", ratio, reached)
+
+    def _one_sided(self, ours: float | None, tried: bool) -> Verdict:
+        """A goal is reached if we carry what no peer could, and open if either side was not measured."""
+        shown = "not measured" if ours is None else self._show(ours)
+        best = "none carries it" if tried else "not measured"
+        return Verdict(self.what, self.goal, shown, best, None, True if ours is not None and tried else None)
+
+    def _rivals(self, name: str) -> bool:
+        return name != OURS and (self.peers is None or name in self.peers)
 
     def _counts(self, row: dict[str, Any]) -> bool:
         return not self.complete or bool(row[self.complete])
