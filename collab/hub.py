@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from secrets import token_hex
 from typing import Protocol
 
 import structlog
@@ -23,7 +22,7 @@ from collab.limits import Limits
 from collab.metrics import Counters
 from collab.pace import Pace
 from collab.slot import RoomEvent, Slot
-from collab.store.base import Appended, Checkpoint, Entry, Stored, UpdateLog
+from collab.store.base import UNBORN, Appended, Checkpoint, Entry, Stored, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
@@ -143,7 +142,7 @@ class Hub:
 
     def _room(self, document: DocumentId, stored: Stored | None) -> Room:
         if stored is None:
-            return Room(document, token_hex(8), History(None, None, 0), 0, self.limits)
+            return Room(document, UNBORN, History(None, None, 0), 0, self.limits)
         point = stored.checkpoint
         if point is None:
             history = History(None, None, 0)
@@ -152,7 +151,8 @@ class Hub:
         for row in stored.rows:
             for offset, entry in enumerate(row.entries):
                 history.load(entry.update, row.first_seq + offset)
-        room = Room(document, stored.lineage, history, stored.seq, self.limits)
+        lineage = stored.lineage if stored.created else UNBORN
+        room = Room(document, lineage, history, stored.seq, self.limits)
         room.retired_authors = stored.retired_authors
         if stored.quarantine is not None:
             room.read_only = Quarantined().detail
@@ -363,7 +363,11 @@ class Hub:
 
     def _from_bus(self, slot: Slot, frame: BusFrame) -> None:
         """Frames of other nodes; the several-node adapter fills gaps before it calls this."""
-        if frame.node == self.node or frame.lineage != slot.room.lineage:
+        if frame.node == self.node:
+            return
+        if slot.room.lineage == UNBORN and frame.last_seq:
+            slot.room.lineage = frame.lineage
+        if frame.lineage != slot.room.lineage:
             return
         if frame.last_seq:
             slot.room.receive_remote(frame.payload, frame.last_seq)

@@ -6,11 +6,11 @@ Pure: the adapter reads the heads under lock, this decides, the adapter writes. 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from collab.errors import Gone, LineageRetired, Unprocessable
-from collab.store.base import Append, Appended
+from collab.store.base import UNBORN, Append, Appended
 from collab.store.payload import checksum, encode_entries
 from collab.types import DocumentId
 
@@ -51,6 +51,8 @@ class Plan:
 
     def take(self, prepared: Prepared, head: Locked | None) -> None:
         """Numbers this append after all before it, or refuses it alone."""
+        if head is not None and prepared.append.lineage == UNBORN:
+            prepared = _born(prepared, head.lineage)
         append = prepared.append
         if head is None or head.lineage != append.lineage:
             self.refuse(append, LineageRetired(current=None if head is None else head.lineage))
@@ -81,6 +83,12 @@ def prepare(batch: Iterable[Append]) -> list[Prepared]:
         payload = encode_entries(append.entries)
         out.append(Prepared(append, payload, checksum(append.lineage, payload)))
     return out
+
+
+def _born(prepared: Prepared, lineage: str) -> Prepared:
+    """The document has been made, by this commit or by somebody else since the room was opened."""
+    append = replace(prepared.append, lineage=lineage)
+    return Prepared(append, prepared.payload, checksum(lineage, prepared.payload))
 
 
 def plan(batch: Sequence[Prepared], heads: Mapping[DocumentId, Locked], now: int) -> Plan:

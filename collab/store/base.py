@@ -11,14 +11,17 @@ from collab.types import DocumentId
 from collab.types import Entry as Entry
 
 T = TypeVar("T")
+UNBORN = ""
+"""The lineage of a room whose document does not exist yet: its first commit gives it one, or finds one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
     """What one room gathered for one commit: becomes one log row holding every entry.
 
-    `lineage` is the one the room was opened with. A document that does not exist is created with it in the same
-    transaction. `batch` is unique per append (16 bytes): if a commit's outcome is unknown, the retry finds it.
+    `lineage` is the one the room was opened with, UNBORN if there was no document then. A document that does not exist
+    is created in the same transaction; one that was made meanwhile is taken as it is by an UNBORN append. `batch` is
+    unique per append (16 bytes): if a commit's outcome is unknown, the retry finds it.
     """
 
     document: DocumentId

@@ -137,7 +137,7 @@ def _wanted(batch: Sequence[Prepared]) -> dict[DocumentId, str]:
     """Every document of the batch in id order, with the lineage that it gets from its first append if it is new."""
     found: dict[DocumentId, str] = {}
     for prepared in batch:
-        found.setdefault(prepared.append.document, prepared.append.lineage)
+        found.setdefault(prepared.append.document, prepared.append.lineage or new_lineage())
     return dict(sorted(found.items()))
 
 
@@ -145,10 +145,11 @@ def _known(connection: Connection, batch: Sequence[Prepared]) -> dict[bytes, App
     """Which of these appends are in the log, and where."""
     found: dict[bytes, Appended] = {}
     appends = {prepared.append.batch: prepared.append for prepared in batch}
-    columns = select(update_log.c.batch, update_log.c.first_seq, update_log.c.last_seq)
+    columns = select(update_log.c.batch, update_log.c.first_seq, update_log.c.last_seq, document.c.lineage)
+    columns = columns.join(document, document.c.key == update_log.c.document_key)
     for row in connection.execute(columns.where(update_log.c.batch.in_(list(appends)))):
         append = appends[row.batch]
-        found[row.batch] = Appended(append.document, append.lineage, row.first_seq, row.last_seq)
+        found[row.batch] = Appended(append.document, row.lineage, row.first_seq, row.last_seq)
     return found
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collab.errors import BadRequest, Gone, LineageRetired, NotFound, Unprocessable
-from collab.store.base import Append, Appended, Checkpoint, Entry, Head
+from collab.store.base import UNBORN, Append, Appended, Checkpoint, Entry, Head
 from collab.store.open import Store
 
 names = itertools.count()
@@ -52,6 +52,26 @@ async def test_a_document_nobody_made_is_none(store: Store) -> None:
     assert await store.log.heads(["nobody"]) == {}
     with pytest.raises(NotFound):
         await store.log.read("nobody", 0, 10)
+
+
+async def test_an_unborn_room_makes_its_document_or_finds_it_made(store: Store) -> None:
+    first, second = await commit(store, append("a", b"1", lineage=UNBORN), append("a", b"2", lineage=UNBORN))
+    assert first.lineage == second.lineage != UNBORN
+    assert (first.error, second.error, second.last_seq) == (None, None, 2)
+    made = await store.catalog.create("b", None, {})
+    assert await commit(store, append("b", b"1", lineage=UNBORN)) == [Appended("b", made.lineage, 1, 1)]
+    assert await commit(store, append("b", b"2", lineage=made.lineage)) == [Appended("b", made.lineage, 2, 2)]
+    assert await updates(store, "a") == await updates(store, "b") == [b"1", b"2"]
+
+
+async def test_an_unborn_append_that_is_tried_again_is_found(store: Store) -> None:
+    again = append("a", b"1", lineage=UNBORN)
+    (done,) = await commit(store, again)
+    assert await commit(store, again, append("a", b"2", lineage=UNBORN)) == [
+        done,
+        Appended("a", done.lineage, 2, 2),
+    ]
+    assert await updates(store, "a") == [b"1", b"2"]
 
 
 async def test_authors_and_sessions_are_kept_per_entry(store: Store) -> None:

@@ -1,0 +1,125 @@
+"""A real server process for tests: started on a free port, stopped or killed by its id, restarted on the same data."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+START_S = 30.0
+READY = re.compile(r"(https?://[^/\s]+:\d+)/docs")
+
+
+def wait_until(holds: Callable[[], object], timeout_s: float = 20.0, what: str = "the condition") -> None:
+    """Returns as soon as the condition holds; AssertionError after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s:.0f} s"
+        time.sleep(0.005)
+
+
+class Server:
+    """`python -m collab serve` on `data`. `output` is what it has printed so far, over all its lives."""
+
+    def __init__(self, data: Path, args: Sequence[str] = (), env: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.url = ""
+        self.output: list[str] = []
+        self._port = 0
+        self._args = args
+        self._env = {k: v for k, v in os.environ.items() if not k.startswith("COLLAB_")} | dict(env or {})
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def socket_url(self) -> str:
+        """Base of the sockets of the plain dialect: append a slash and the document."""
+        return f"ws{self.url[4:]}/sync"
+
+    def start(self) -> None:
+        """Starts it, on the port it had before if it had one, and returns when /readyz says yes."""
+        told = threading.Event()
+        command = [sys.executable, "-m", "collab", "serve", "--host", "127.0.0.1", "--port", str(self._port)]
+        self._process = subprocess.Popen(
+            [*command, "--data", str(self.data), *self._args],
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process, told), daemon=True)
+        self._reader.start()
+        assert told.wait(START_S), self._text("the server did not say where it listens")
+        assert self._process.poll() is None, self._text("the server ended at once")
+        self._port = int(self.url.rsplit(":", 1)[1])
+        wait_until(self._is_ready, START_S, "readiness")
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        self._end(signal.SIGKILL)
+
+    def stop(self, timeout_s: float = 15.0) -> int:
+        """SIGTERM; returns the exit status, or kills it after the timeout and raises."""
+        return self._end(signal.SIGTERM, timeout_s)
+
+    def _end(self, number: int, timeout_s: float = 15.0) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return process.wait(timeout_s)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if self._reader is not None:
+                self._reader.join(5.0)
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _read(self, process: subprocess.Popen[str], told: threading.Event) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.output.append(line)
+            if found := READY.search(line):
+                self.url = found[1]
+                told.set()
+        told.set()  # it has ended
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=5.0).status_code == 200
+        except httpx2.TransportError:
+            assert self._process is not None and self._process.poll() is None, self._text("the server ended")
+            return False
+
+    def _text(self, what: str) -> str:
+        return f"{what}:\n{''.join(self.output[-60:])}"
+
+
+@contextmanager
+def running_server(data: Path, *args: str, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server on a free port until the block ends; `args` are further flags of `collab serve`."""
+    server = Server(data, args, env)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
