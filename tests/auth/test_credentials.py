@@ -102,7 +102,7 @@ def test_one_offered_subprotocol_is_selected_a_secret_only_if_there_is_no_other(
 SECRETS = [TICKET, KEY, JWT]
 
 
-@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("secret", SECRETS, ids=["ticket", "key", "jwt"])
 @pytest.mark.parametrize(
     "line",
     [

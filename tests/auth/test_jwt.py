@@ -142,6 +142,7 @@ def test_families_have_nothing_in_common() -> None:
         b"", b"junk", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
         RSA.as_pem(private=True), EC.as_pem(private=True), ED.as_pem(private=True), SECRET,
     ],
+    ids=["nothing", "junk", "no-key", "rsa", "ec", "ed25519", "secret"],
 )  # fmt: skip
 def test_files_that_are_no_public_key_stop_the_start(content: bytes) -> None:
     with pytest.raises(UnsafeSettings):
