@@ -121,13 +121,11 @@ class Measurement:
         """In a few words what the server did wrong under this load; empty if nothing."""
         if self.lost or self.why:
             return f"loses connections: {self.why}"
-        if not self.deliveries_s:
-            return "delivers nothing"
         if self.early and self.behind:
             return f"loses updates: {self.behind} clients have holes"
         if self.overloaded or self.p99_ms >= LATENCY_MS_MAX:
             return "is late"
-        if self.behind or not self.newcomers:
+        if self.behind or not self.newcomers or not self.deliveries_s:
             return "does not deliver everything"
         return "" if self.converged else self.replayed or "sends what cannot be read"
 
