@@ -25,10 +25,10 @@ class Block:
     """Clocks `clock <= c < end` of one client; attributes named as in `Struct` mean the same.
 
     `head` is everything between the info byte and the content, encoded; `parts` are the content without the count or
-    length before it.
+    length before it. `is_value` tells that it lies under a key, if homes were looked for.
     """
 
-    __slots__ = ("client", "clock", "end", "head", "info", "key", "origin", "parent", "parts", "right")
+    __slots__ = ("client", "clock", "end", "head", "info", "is_value", "key", "origin", "parent", "parts", "right")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Block:
         self.key = key
         self.head = head
         self.parts = parts
+        self.is_value = False
 
     @property
     def kind(self) -> int:
@@ -60,11 +61,16 @@ class Block:
         return self.info & 31
 
     def follows(self, left: Block) -> bool:
-        """Whether it is what a split of `left` would have cut off, so that the two may be one (yjs `mergeWith`)."""
+        """Whether it is what a split of `left` would have cut off, so that the two may be one (yjs `mergeWith`).
+
+        A value under a key is replaced by the next one, not continued; only when both are deleted it is all the same.
+        """
         kind = self.info & 31
         if kind != left.info & 31 or kind not in JOINABLE or self.clock != left.end:
             return False
         if kind in COUNTED and self.end - left.clock > DEFAULT.deleted_run_max:  # the gate would refuse the fold
+            return False
+        if self.is_value and kind not in COUNTED:
             return False
         return kind == GC or (self.origin == (self.client, self.clock - 1) and self.right == left.right)
 
@@ -100,7 +106,9 @@ class Block:
         pieces = []
         for at, parts in enumerate(contents):
             place = self._after(edges[at]) if at else self._place()
-            pieces.append(Block(self.client, edges[at], edges[at + 1], *place, parts))
+            piece = Block(self.client, edges[at], edges[at + 1], *place, parts)
+            piece.is_value = self.is_value
+            pieces.append(piece)
         return pieces
 
     def _place(self) -> Place:
@@ -126,18 +134,8 @@ class Block:
 
 
 def read_blocks(data: bytes, section: Section) -> list[Block]:
-    """One client's structs as blocks; strings typed one after the other are joined right away."""
-    out: list[Block] = []
-    last: Block | None = None
-    for struct in section.structs:
-        block = _read_block(data, section.client, struct)
-        # A value under a key is replaced by the next one, not continued, whatever it looks like.
-        if last is not None and struct.info & 31 == STRING and last.key is None and block.follows(last):
-            last.join(block)
-        else:
-            out.append(block)
-            last = block
-    return out
+    """One client's structs as blocks."""
+    return [_read_block(data, section.client, struct) for struct in section.structs]
 
 
 def _read_block(data: bytes, client: int, struct: Struct) -> Block:

@@ -140,6 +140,8 @@ def _structs(data: bytes, offset: int, count: int, first: tuple[int, bytes, int]
                 origin, offset = _read_id(data, offset, client, own, clock, limits)
             if info & HAS_RIGHT:
                 right, offset = _read_id(data, offset, client, own, clock, limits)
+                if origin == right:  # yjs would look for the place between an element and itself
+                    raise BadUpdate("a struct with the same neighbour on both sides", start)
             elif not info & HAS_ORIGIN:
                 parent, key, offset = _read_parent(data, offset, info, (client, own, clock), limits)
             body = offset

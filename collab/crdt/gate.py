@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collab.crdt.checked import NOTHING_NEEDED, Checked
 from collab.crdt.content import DELETED, FORMAT, GC, SKIP, TYPE
 from collab.crdt.decode import Id, Section, Struct, Update, decode
-from collab.crdt.ids import Range
+from collab.crdt.ids import IdRanges, Range
 from collab.crdt.keystroke import read_keystroke
 from collab.crdt.order import Settling
 from collab.crdt.varints import read_varuint
@@ -58,11 +58,15 @@ def summarise(update: Update, limits: Limits = DEFAULT) -> Checked:
     runs: list[Range] = []
     needs: dict[int, int] = {}
     parents: list[Id] = []
+    several: list[Range] = []
     for section in update.sections:
         _runs(section, runs)
-        _needs(section, needs, parents)
+        _needs(section, needs, parents, several)
     if parents:
         _check_parents(update, parents)
+    # A key has one value; yjs throws when it collects half of several. Replaced ones may be one struct, but deleted.
+    if several and not IdRanges.of(update.deletes).covers(several):
+        raise BadUpdate("several values of a key that are not deleted")
     if needs and len(update.sections) > 1:
         _check_order(update)
     if len(parents) > limits.type_nesting_max:
@@ -83,8 +87,8 @@ def _runs(section: Section, runs: list[Range]) -> None:
         runs.append((section.client, start, section.end))
 
 
-def _needs(section: Section, needs: dict[int, int], parents: list[Id]) -> None:
-    """Gathers what the structs of one client refer to."""
+def _needs(section: Section, needs: dict[int, int], parents: list[Id], several: list[Range]) -> None:
+    """Gathers what the structs of one client refer to, and those that are several values of one key."""
     own = section.client
     for struct in section.structs:
         for reference in (struct.origin, struct.right):
@@ -93,8 +97,12 @@ def _needs(section: Section, needs: dict[int, int], parents: list[Id]) -> None:
         parent = struct.parent
         if parent is None:
             continue
-        if struct.key is not None and struct.info & 31 == FORMAT:  # yrs cannot read a map that holds one
-            raise BadUpdate("a format as a map's value", struct.start)
+        if struct.key is not None:
+            kind = struct.info & 31
+            if kind == FORMAT:  # yrs cannot read a map that holds one
+                raise BadUpdate("a format as the value of a key", struct.start)
+            if kind != DELETED and struct.end - struct.clock > 1:
+                several.append((own, struct.clock, struct.end))
         if isinstance(parent, tuple):
             parents.append(parent)
             if parent[0] != own and parent[1] >= needs.get(parent[0], 0):

@@ -63,6 +63,7 @@ class Homes:
         self._homes[block] = home
         if home.key is not None:
             self.keyed.setdefault(home, []).append(block)
+            block.is_value = True
         if block.kind == TYPE:
             self.types.append(block)
 

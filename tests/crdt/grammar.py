@@ -165,11 +165,12 @@ def _place(draw: st.DrawFn, client: int, clock: int, structs: list[Made], elsewh
                 [(client, draw(st.integers(0, clock - 1)))] if clock else []
             )
             made.origin = draw(st.none() | st.sampled_from(ids))
-            made.right = draw(st.none() | st.sampled_from(ids))
+            made.right = draw(st.sampled_from([None, *(each for each in ids if each != made.origin)]))
             if made.origin is None and made.right is None:
                 roots: list[bytes | Id] = [b"", b"t", "tü".encode()]
                 made.parent = draw(st.sampled_from([*roots, *types]))
-                made.key = draw(st.none() | st.just(b"k")) if made.kind != 6 else None
+                single = made.length == 1 or made.kind == 1
+                made.key = draw(st.none() | st.just(b"k")) if single and made.kind != 6 else None
             if made.kind == 7:
                 types.append((client, clock))
         clock += made.length

@@ -52,6 +52,8 @@ def _inline(draw: st.DrawFn, kind: str, before: list[Id]) -> Made:
         made = Made(4, units(text), sized(text.encode()))
     known = st.sampled_from([None, *before])
     made.origin, made.right = draw(known), draw(known)
+    if made.origin == made.right:
+        made.right = None
     if made.origin is None and made.right is None:
         made.parent = b"t"
     return made

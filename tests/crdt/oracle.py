@@ -29,6 +29,10 @@ def _bytes(text: str) -> bytes:
     return base64.b64decode(text)
 
 
+def _loaded(answer: dict[str, Any]) -> Loaded:
+    return Loaded(_bytes(answer["state"]), _bytes(answer["vector"]), answer["content"], answer["pending"])
+
+
 class Oracle:
     """Each method takes a batch and returns a list of answers; a JavaScript exception comes back as RuntimeError."""
 
@@ -79,8 +83,12 @@ class Oracle:
 
     def load(self, batches: Iterable[list[bytes]]) -> list[Loaded]:
         """For each batch a fresh document that applies its updates in order."""
-        answers = self._ask([["load", [*map(_text, updates)]] for updates in batches])
-        return [Loaded(_bytes(a["state"]), _bytes(a["vector"]), a["content"], a["pending"]) for a in answers]
+        return [_loaded(answer) for answer in self._ask([["load", [*map(_text, updates)]] for updates in batches])]
+
+    def try_load(self, batches: Iterable[list[bytes]]) -> list[Loaded | None]:
+        """The same; None where yjs throws."""
+        answers = self.ask([["load", [*map(_text, updates)]] for updates in batches])
+        return [None if "error" in answer else _loaded(answer) for answer in answers]
 
     def vector(self, batches: Iterable[list[bytes]]) -> list[bytes]:
         """For each batch the state vector of a document that holds it."""

@@ -90,6 +90,7 @@ GOLDEN = {
     "a clock that ends above 2^31 - 1": "01 01 01 ff ff ff ff 07 04 01 01 74 01 61 00",
     "an origin that is itself": "01 01 01 00 84 01 00 01 61 00",
     "an own parent that is younger": "01 01 01 00 04 00 01 05 01 61 00",
+    "the same neighbour on both sides": "01 01 01 05 c4 01 03 01 03 01 61 00",
     "a parent that is neither name nor id": "01 01 01 00 04 02 01 74 01 61 00",
     "a hook": "01 01 01 00 07 01 01 78 05 01 68 00",
     "a type that does not exist": "01 01 01 00 07 01 01 78 07 00",

@@ -163,6 +163,15 @@ def test_runs_do_not_grow_beyond_what_the_gate_takes() -> None:
     assert len(decode(folded).sections[0].structs) == 4
 
 
+def test_types_that_nest_deeply_in_the_end_can_be_folded() -> None:
+    """Each update was within bounds; the document must not be stuck because of it."""
+    first = made(1, 0, Made(7, 1, b"\x01", parent=b"a"))
+    log = [first, *(made(1, at, Made(7, 1, b"\x01", parent=(1, at - 1))) for at in range(1, 2000))]
+    folded = fold(None, log)
+    verify(folded, None, log)
+    assert kinds(fold(folded, [deleted(1, 0, 1)])) == [(0, 1, 1), (1, 2000, 0)]
+
+
 def test_nothing_folds_to_the_empty_update() -> None:
     """Two zero bytes."""
     assert fold(None, []) == fold(b"\0\0", []) == b"\0\0"

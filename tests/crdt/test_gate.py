@@ -74,10 +74,19 @@ def test_only_types_have_children(holder: Made, passes: bool) -> None:
             check(update)
 
 
-def test_a_format_is_no_value_of_a_key() -> None:
-    """yrs cannot read the map any more."""
-    with pytest.raises(BadUpdate, match="format"):
-        check(MadeUpdate({1: (0, [Made(6, 1, b"\x01b\x04true", parent=b"m", key=b"k")])}).encode())
+@pytest.mark.parametrize("value", [Made(6, 1, b"\x01b\x04true"), text(2), Made(8, 2, b"\x02\x78\x78")])
+def test_a_key_holds_one_value(value: Made) -> None:
+    """yrs cannot read a map with a format in it; yjs throws when it collects half of several values."""
+    value.parent, value.key = b"m", b"k"
+    with pytest.raises(BadUpdate, match="key"):
+        check(MadeUpdate({1: (0, [value])}, {1: [(0, value.length - 1)] if value.length > 1 else []}).encode())
+
+
+def test_deleted_values_of_a_key_may_be_several() -> None:
+    """That is how yjs keeps a key that was set often."""
+    check(MadeUpdate({1: (0, [Made(1, 5, b"\x05", parent=b"m", key=b"k")])}).encode())
+    several = Made(8, 2, b"\x02\x78\x78", parent=b"m", key=b"k")
+    check(MadeUpdate({1: (0, [several])}, {1: [(0, 2)]}).encode())
 
 
 @pytest.mark.parametrize("depth, passes", [(256, True), (257, False)])
