@@ -77,6 +77,8 @@ const commands = {
     const seen = person.provider.awareness.getStates().get(id)
     return JSON.stringify(seen ?? null) === JSON.stringify(state)
   }, seconds),
+  // Waits until the server has closed one of the client's sockets with this code
+  closed: ({ person, code, seconds }) => until(person, () => person.notes.closes.includes(code), seconds),
   disconnect ({ person }) { person.provider.disconnect() },
   reconnect ({ person }) { person.provider.connect() },
   // The network fails: no goodbye, and the client comes back by itself

@@ -1,0 +1,65 @@
+"""Schemathesis against a real server, all checks on: `python -m tests.api.fuzz --requests 20000`.
+
+What it may call is read from the server's own OpenAPI. Exits with 1 if a check fails, an answer is not documented,
+or the server answers 5xx; the output then says which request to repeat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from tests.server import running_server
+
+FOLDER = Path(__file__).parent
+REQUESTS_PER_EXAMPLE = 1.3  # measured: the phases that have no count of their own add about a third
+FIXED_PER_OPERATION = 25  # examples and coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    passed: bool
+    cases: int
+    output: str
+
+
+def fuzz(url: str, requests: int, seed: int | None = None) -> Outcome:
+    """Makes about this many requests to the server at `url`."""
+    paths = httpx2.get(f"{url}/api/openapi.json").json()["paths"]
+    operations = sum(map(len, paths.values()))
+    examples = max(1, int((requests / operations - FIXED_PER_OPERATION) / REQUESTS_PER_EXAMPLE))
+    command = [
+        *(Path(sys.executable).with_name("schemathesis"), "--config-file", FOLDER / "schemathesis.toml", "run"),
+        *(f"{url}/api/openapi.json", "--checks", "all", "--max-examples", str(examples), "--no-color"),
+        *("--request-timeout", "70", *(["--seed", str(seed)] if seed is not None else [])),
+    ]
+    env = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(FOLDER.parents[1])}
+    run = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    counted = re.search(r"(\d+) generated", run.stdout)
+    return Outcome(run.returncode == 0, int(counted[1]) if counted else 0, run.stdout)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--seed", type=int)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
+        outcome = fuzz(server.url, args.requests, args.seed)
+    sys.stdout.write(outcome.output)
+    sys.exit(0 if outcome.passed else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The description of the API: complete, true, and of use to a newcomer."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from collab.api.problems import table
+from collab.api.samples import SAMPLES
+from tests.api.fuzz import fuzz
+from tests.api.service import Service
+from tests.server import running_server
+
+
+async def test_every_call_is_described(api: Service) -> None:
+    """A summary, a text, a tag that is explained, a command, a schema or type for what it answers."""
+    schema = (await api.client.get("/api/openapi.json")).json()
+    tags = {tag["name"] for tag in schema["tags"]}
+    operations = {call["operationId"]: call for methods in schema["paths"].values() for call in methods.values()}
+    for name, call in operations.items():
+        assert call["summary"], name
+        assert call["description"], name
+        assert set(call["tags"]) <= tags, name
+        assert call["x-codeSamples"][0]["source"].startswith(("curl", "echo")), name
+        assert "HTTPValidationError" not in str(call), name
+    assert sorted(operations) == sorted(SAMPLES)
+
+
+async def test_the_page_needs_nothing_from_elsewhere(api: Service) -> None:
+    """No script, no image, no font; the policy would stop them."""
+    answer = await api.client.get("/docs")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert not re.search(r"<(script|img|link|iframe)|@import|url\(", answer.text)
+
+
+async def test_problems_lead_to_their_explanation(api: Service) -> None:
+    """The `type` of every problem is an anchor of the page."""
+    page = (await api.client.get("/docs")).text
+    problem = (await api.client.get("/api/documents/x")).json()
+    assert f'id="{problem["type"].partition("#")[2]}"' in page
+    for kind in table():
+        assert f'<tr id="{kind.code}">' in page
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed, which the commands are made for")
+def test_every_command_of_the_page_works_when_pasted(tmp_path: Path) -> None:
+    """Top to bottom into a shell, on a fresh server; each ends as its call's first answer says."""
+    with running_server(tmp_path / "data") as server:
+        page = subprocess.run(["curl", "-s", f"{server.url}/docs"], capture_output=True, text=True, check=True).stdout
+        commands = [html.unescape(command) for command in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
+        assert len(commands) == len(SAMPLES)
+        for command in commands:
+            run = pasted(command, tmp_path)
+            assert run.returncode == 0, f"{command}\n{run.stdout}"
+
+
+def pasted(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs it in a shell, failing if the answer is a refusal; a stream is ended after its first event."""
+    script = command.replace("curl ", "curl --fail-with-body ")
+    if "curl -sN" in command:
+        script += " | head -n 1 | grep event"
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
+    """A small run of `python -m tests.api.fuzz`: all checks on, no 5xx, no undocumented answer."""
+    with running_server(tmp_path) as server:
+        outcome = fuzz(server.url, requests=800)
+    assert outcome.passed, outcome.output[-6000:]
+    assert outcome.cases > 500
