@@ -78,7 +78,9 @@ class Clocks:
         for client, _, end in update.runs:
             if end > next_clock.get(client, 0):
                 next_clock[client] = end
-        if update.deletes:
+        if len(update.deletes) == 1:
+            self.deleted.add(*update.deletes[0])
+        elif update.deletes:
             self.deleted.update(update.deletes)
 
     def new_clients(self, update: Checked) -> list[int]:

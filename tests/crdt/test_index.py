@@ -25,7 +25,7 @@ def test_it_tells_where_everything_lies(made: MadeUpdate) -> None:
     for part, section in zip(index.parts, decoded.sections, strict=True):
         assert (part.client, part.clock, part.end) == (section.client, section.clock, section.end)
         assert (part.start, part.stop, part.total) == (section.start, section.stop, len(section.structs))
-        assert index.structs_from(part, section.clock) == (part.total, section.structs[:256])
+        assert index.structs_from(part, section.clock) == (part.total, section.structs[:64])
 
 
 def test_clocks_end_at_the_first_gap() -> None:
@@ -73,6 +73,6 @@ def test_the_version_is_looked_at() -> None:
 
 
 def test_it_is_small() -> None:
-    """A mark every 256 structs; the state is 28 times as large even if every struct is as small as can be."""
+    """Even if every struct is as small as can be it is a fiftieth of the state."""
     state = merge([typed(1, at, "x") for at in range(10_000)])
-    assert len(build(state)) < len(state) / 28 < 4000
+    assert len(build(state)) < len(state) / 50
