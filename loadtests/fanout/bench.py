@@ -113,8 +113,7 @@ class Bench:
         """Joins many clients at once to a room that holds the real document."""
         document, room = real_document(), "storm-0"
         self.server.restart()
-        with Visitor(self.target, room) as visitor, _record_file() as record:
-            visitor.put(document)
+        with Visitor(self.target, room, document), _record_file() as record:
             options = {
                 **target_options(self.target),
                 **{"run": "join", "tag": "storm", "clients": STORM_CLIENTS, "writers": len(document.clocks)},
@@ -155,7 +154,7 @@ class Bench:
 
             def load(first: int, last: int) -> int:
                 for number in range(first, last):
-                    guests.enter_context(Visitor(self.target, f"loaded-{number}")).put(document)
+                    guests.enter_context(Visitor(self.target, f"loaded-{number}", document))
                 return settled(self.server.memory_bytes, SETTLE_S)
 
             before = load(0, DOCUMENTS_FIRST)
