@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 START_S = 60.0
 POLL_S = 0.02
@@ -29,15 +29,18 @@ POLL_S = 0.02
 
 @dataclass
 class Server:
-    """A running server: its URL, its process, and how to start it again on the same data and port."""
+    """A running server: its URL, its process, and how to start it again on the same data and port.
+
+    Call its methods in the thread that made it: on Linux a server ends with the *thread* that started it.
+    """
 
     url: str
     process: subprocess.Popen[bytes]
     start: Callable[[], subprocess.Popen[bytes]] = field(repr=False)
 
     def kill(self) -> None:
-        """SIGKILL to the server and its children: what a crash leaves behind. Postgres follows within moments."""
-        self.process.kill()
+        """SIGKILL to the server and its children, all at once: what a crash leaves behind."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def restart(self) -> None:
@@ -68,9 +71,7 @@ def postgres(fsync: bool = True) -> Iterator[Server]:
 
     def start() -> subprocess.Popen[bytes]:
         with open(folder / "log", "ab") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=folder, preexec_fn=_end_with_parent, **identity
-            )
+            process = _popen(command, log, folder, identity)
         _until(lambda: _postgres_ready(data, process.pid), process, folder / "log")
         return process
 
@@ -92,7 +93,7 @@ def valkey(*options: str) -> Iterator[Server]:
 
     def start() -> subprocess.Popen[bytes]:
         with open(folder / "log", "ab") as log:
-            process = subprocess.Popen([*command, *options], stdout=log, stderr=log, preexec_fn=_end_with_parent)
+            process = _popen([*command, *options], log, folder, {})
         _until(lambda: _listens(port), process, folder / "log")
         return process
 
@@ -154,6 +155,12 @@ def _reachable(binaries: Path, folder: Path, identity: dict[str, Any]) -> Path:
         if libraries.exists():
             shutil.copytree(libraries, folder / "site" / libraries.name)
         return copied / "bin"
+
+
+def _popen(command: list[Any], log: IO[bytes], folder: Path, identity: dict[str, Any]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdout=log, stderr=log, cwd=folder, preexec_fn=_end_with_parent, process_group=0, **identity
+    )
 
 
 def _run(command: list[Any], folder: Path, identity: dict[str, Any]) -> None:
