@@ -229,6 +229,23 @@ async def test_any_history_reads_back_as_it_was_written(
         assert await updates(store, document) == expected
 
 
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    documents=st.lists(ids | st.sampled_from(['"', "\\", "a/b", "\n", "\x7f", "😀" * 100, "%", "'; --"]), unique=True)
+)
+async def test_any_text_is_an_id(store: Store, documents: list[str]) -> None:
+    named = [f"{next(names)}{document}" for document in documents]
+    for seq in (1, 2):
+        done = await commit(store, *(append(document, document.encode()) for document in named))
+        assert [(d.document, d.last_seq) for d in done] == [(document, seq) for document in named]
+    assert set(await store.log.heads(named)) == set(named)
+    for document in named[:3]:
+        assert await updates(store, document) == [document.encode()] * 2
+
+
 async def test_a_deleted_document_takes_nothing_and_comes_back_whole(store: Store) -> None:
     await commit(store, append("a", b"1"))
     await store.catalog.set_deleted("a", True)
