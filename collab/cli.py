@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from collab import __version__
+from collab import __version__, cli_docs
 from collab.cli_db import app as db_app
 from collab.cli_keys import app as keys_app
 from collab.errors import CollabError
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.add_typer(db_app, name="db")
 app.add_typer(keys_app, name="keys")
 app.command()(replay)
+cli_docs.register(app)
 
 SERVE_HELP = """Runs the service: REST at /api, live sync at ws://HOST:PORT/sync/DOCUMENT, docs at /docs.
 
