@@ -22,7 +22,10 @@ CHUNK = 256  # rows in one statement at most
 
 
 class CommitSql(Protocol):
-    """Reads heads under lock and writes a plan, inside the caller's transaction."""
+    """Reads heads, with or without their lock, and writes a plan, inside the caller's transaction."""
+
+    def heads(self, connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Locked]:
+        """The heads of those that exist, as they are now."""
 
     def lock(self, connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Locked]:
         """The heads of those that exist, locked in id order until the transaction ends."""
@@ -35,6 +38,10 @@ class SqliteCommit:
     """The lock is that of BEGIN IMMEDIATE: whoever is here is the only writer."""
 
     def lock(self, connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Locked]:
+        """Nothing to add to the transaction's own lock."""
+        return self.heads(connection, documents)
+
+    def heads(self, connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Locked]:
         """One step per chunk."""
         found: dict[DocumentId, Locked] = {}
         for chunk in _chunks(documents):
@@ -57,11 +64,9 @@ class SqliteCommit:
 class PostgresCommit:
     """Row locks, taken in id order by every node, so that two batches never wait for each other in a ring."""
 
+    HEADS = "SELECT key, id, lineage, seq, deleted_at FROM document WHERE id = ANY($1::text[])"
     # NO KEY: rows that merely refer to the document (snapshots, checkpoints) may be inserted meanwhile.
-    LOCK = (
-        "SELECT key, id, lineage, seq, deleted_at FROM document WHERE id = ANY($1::text[]) "
-        "ORDER BY id FOR NO KEY UPDATE"
-    )
+    LOCK = f"{HEADS} ORDER BY id FOR NO KEY UPDATE"
     WRITE = (
         "WITH bump AS (UPDATE document d SET seq = a.seq, log_bytes = d.log_bytes + a.added, updated_at = $1 "
         "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS a(key, seq, added) WHERE d.key = a.key) "
@@ -72,7 +77,14 @@ class PostgresCommit:
 
     def lock(self, connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Locked]:
         """One round trip."""
-        rows = connection.exec_driver_sql(self.LOCK, (list(documents),))
+        return self._read(self.LOCK, connection, documents)
+
+    def heads(self, connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Locked]:
+        """One round trip."""
+        return self._read(self.HEADS, connection, documents)
+
+    def _read(self, sql: str, connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Locked]:
+        rows = connection.exec_driver_sql(sql, (list(documents),))
         return {row[1]: Locked(*row) for row in rows}
 
     def write(self, connection: Connection, plan: Plan) -> None:

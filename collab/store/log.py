@@ -22,7 +22,6 @@ from collab.store.tables import checkpoint, document, moment, retired_lineage, u
 from collab.types import DocumentId
 
 CHECKPOINTS_KEPT = 2  # the newest, and the one to fall back to should it rot
-HEADS_CHUNK = 500  # ids in one IN list
 
 logger = structlog.get_logger("collab.store")
 
@@ -71,8 +70,9 @@ class SqlLog:
         return await self._database.read(lambda connection: loading.read(connection, document, after_seq, limit))
 
     async def heads(self, documents: Sequence[DocumentId]) -> Mapping[DocumentId, Head]:
-        """One indexed read per 500 documents."""
-        return await self._database.read(lambda connection: _heads(connection, documents))
+        """Indexed reads, of up to 256 documents each."""
+        found = await self._database.read(lambda connection: self._sql.heads(connection, documents))
+        return {id: Head(head.lineage, head.seq, head.deleted_at is not None) for id, head in found.items()}
 
     async def put_checkpoint(self, document: DocumentId, lineage: str, checkpoint: Checkpoint) -> None:
         """Raises NotFound, Gone, LineageRetired, or BadRequest for a seq that the log has not reached."""
@@ -159,16 +159,6 @@ def _retired_among(connection: Connection, wanted: Mapping[DocumentId, str]) -> 
         (row.document_id, row.lineage)
         for row in connection.execute(columns.where(retired_lineage.c.document_id.in_(list(wanted))))
     }
-
-
-def _heads(connection: Connection, documents: Sequence[DocumentId]) -> dict[DocumentId, Head]:
-    found: dict[DocumentId, Head] = {}
-    columns = select(document.c.id, document.c.lineage, document.c.seq, document.c.deleted_at)
-    for start in range(0, len(documents), HEADS_CHUNK):
-        ids = list(documents[start : start + HEADS_CHUNK])
-        for row in connection.execute(columns.where(document.c.id.in_(ids))):
-            found[row.id] = Head(row.lineage, row.seq, row.deleted_at is not None)
-    return found
 
 
 def _set_quarantine(connection: Connection, document_id: DocumentId, stored: Stored) -> None:
