@@ -17,6 +17,7 @@ class Limits:
     sync_frame_bytes_max: int = 50 * MIB  # a returning client's step 2, or pycrdt's echo of it, may be a whole document
     document_bytes_max: int = 50 * MIB  # beyond it browsers stop being usable
     nesting_max: int = 32  # ContentAny depth; 28,000 levels kill an interpreter, honest editors stay below 10
+    structs_max: int = 1_000_000  # in one update; each takes 2 bytes of it and some 250 once it is parsed
     type_nesting_max: int = 256  # types within types that one update may bring; readers recurse to show and delete them
     clock_max: int = 2**31 - 1  # yrs wraps above it
     client_id_max: int = 2**53 - 1  # what a JavaScript number holds

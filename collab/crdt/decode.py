@@ -16,6 +16,7 @@ origins are absent, else they are those of the neighbour. The low five bits are 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from collab.crdt.content import GC, READERS, SKIP, read_count, read_deleted, read_text
@@ -69,7 +70,11 @@ class Update(NamedTuple):
     tail: int
 
 
-def decode(data: bytes, limits: Limits = DEFAULT) -> Update:
+STORED = replace(DEFAULT, structs_max=DEFAULT.clock_max, type_nesting_max=DEFAULT.clock_max)
+"""What a state may be: as updates are, but for what many of them add up to."""
+
+
+def decode(data: bytes, limits: Limits = STORED) -> Update:
     """Parses a whole update in time linear in its length. Raises BadUpdate."""
     try:
         sections, tail = _sections(data, limits)
@@ -84,7 +89,7 @@ def decode(data: bytes, limits: Limits = DEFAULT) -> Update:
 def read_structs(data: bytes, offset: int, count: int, client: int, clock: int) -> list[Struct]:
     """Parses `count` structs of a client from the middle of an update. Raises BadUpdate."""
     try:
-        return _structs(data, offset, count, (client, write_varuint(client), clock), DEFAULT)
+        return _structs(data, offset, count, (client, write_varuint(client), clock), STORED)
     except IndexError:
         raise BadUpdate("the update ends early", len(data)) from None
 
@@ -93,8 +98,10 @@ def _sections(data: bytes, limits: Limits) -> tuple[list[Section], int]:
     count, offset = read_count(data, 0)
     sections: list[Section] = []
     seen: set[int] = set()
+    left = limits.structs_max
     for _ in range(count):
-        section = _section(data, offset, limits)
+        section = _section(data, offset, left, limits)
+        left -= len(section.structs)
         if section.client in seen:  # yrs puts both runs into one queue: memory corruption and endless loops
             raise BadUpdate("a client is listed twice", offset)
         seen.add(section.client)
@@ -103,8 +110,10 @@ def _sections(data: bytes, limits: Limits) -> tuple[list[Section], int]:
     return sections, offset
 
 
-def _section(data: bytes, offset: int, limits: Limits) -> Section:
+def _section(data: bytes, offset: int, structs_max: int, limits: Limits) -> Section:
     count, offset = read_count(data, offset)
+    if count > structs_max:
+        raise BadUpdate(f"more than {limits.structs_max} structs", offset)
     if count == 0:  # yrs panics on an empty section of a client that it knows
         raise BadUpdate("a client without structs", offset)
     at = offset
@@ -134,14 +143,16 @@ def _structs(data: bytes, offset: int, count: int, first: tuple[int, bytes, int]
             if info != kind:
                 raise BadUpdate("a GC or SKIP with flags", start)
             body = offset
-            length, offset = read_varuint(data, offset) if kind else read_deleted(data, offset, limits)
+            length = data[body]
+            if length < 128:
+                offset = body + 1
+            else:
+                length, offset = read_varuint(data, body) if kind else read_deleted(data, body, limits)
         else:
             if info & HAS_ORIGIN:
                 origin, offset = _read_id(data, offset, client, own, clock, limits)
             if info & HAS_RIGHT:
                 right, offset = _read_id(data, offset, client, own, clock, limits)
-                if origin == right:  # yjs would look for the place between an element and itself
-                    raise BadUpdate("a struct with the same neighbour on both sides", start)
             elif not info & HAS_ORIGIN:
                 parent, key, offset = _read_parent(data, offset, info, (client, own, clock), limits)
             body = offset

@@ -8,25 +8,20 @@ becomes a bare length. What waits for missing dependencies is kept as it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from collab.crdt.block import COUNTED, LISTED, Block, read_blocks
 from collab.crdt.content import DELETED, GC, STRING, TYPE
-from collab.crdt.decode import HAS_KEY, Update, decode
+from collab.crdt.decode import HAS_KEY, STORED, Update, decode
 from collab.crdt.encode import Run, encode
 from collab.crdt.gate import check
 from collab.crdt.homes import NOWHERE, Homes, replaced
 from collab.crdt.ids import IdRanges, Range
 from collab.crdt.merge import merge
 from collab.errors import BadUpdate
-from collab.limits import DEFAULT
 
 Rows = dict[int, list[Block]]
 """Client to its blocks, ascending."""
 
-
-LIMITS = replace(DEFAULT, type_nesting_max=DEFAULT.clock_max)
-"""What a state may be: as the gate has it, but for chains of types that have grown over many updates."""
 
 AT_ONCE = 50_000
 """Updates folded in one go; parsed they take some 500 bytes each."""
@@ -42,10 +37,10 @@ def fold(base: bytes | None, updates: Sequence[bytes]) -> bytes:
 
 def verify(folded: bytes, base: bytes | None, updates: Sequence[bytes]) -> None:
     """Raises BadUpdate unless the folded state passes the gate and has every clock and deletion of what it folds."""
-    state = check(folded, LIMITS)
+    state = check(folded, STORED)
     clocks, deletes = IdRanges.of(state.runs), IdRanges.of(state.deletes)
     for update in [*([] if base is None else [base]), *updates]:
-        part = check(update, LIMITS)
+        part = check(update, STORED)
         if not clocks.covers(part.runs) or not deletes.covers(part.deletes):
             raise BadUpdate("a folded state lacks something of what it folds")
 

@@ -67,8 +67,6 @@ def read_keystroke(update: bytes, limits: Limits) -> Checked | None:
         end = clock + length
     if client > limits.client_id_max or end > limits.clock_max:
         return None
-    if left_at == right_at and left == right and left is not None:
-        return None
     needs: Mapping[int, int] | None = NOTHING_NEEDED
     if only == own or left == own == right:
         if read_int(only_at or left_at) >= clock or read_int(only_at or right_at) >= clock:

@@ -165,7 +165,7 @@ def _place(draw: st.DrawFn, client: int, clock: int, structs: list[Made], elsewh
                 [(client, draw(st.integers(0, clock - 1)))] if clock else []
             )
             made.origin = draw(st.none() | st.sampled_from(ids))
-            made.right = draw(st.sampled_from([None, *(each for each in ids if each != made.origin)]))
+            made.right = draw(st.none() | st.sampled_from(ids))
             if made.origin is None and made.right is None:
                 roots: list[bytes | Id] = [b"", b"t", "tü".encode()]
                 made.parent = draw(st.sampled_from([*roots, *types]))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from collab.crdt.decode import decode, read_structs
 from collab.errors import BadUpdate
+from collab.limits import Limits
 from tests.crdt import corpus
 from tests.crdt.grammar import MadeUpdate, updates
 
@@ -90,7 +91,6 @@ GOLDEN = {
     "a clock that ends above 2^31 - 1": "01 01 01 ff ff ff ff 07 04 01 01 74 01 61 00",
     "an origin that is itself": "01 01 01 00 84 01 00 01 61 00",
     "an own parent that is younger": "01 01 01 00 04 00 01 05 01 61 00",
-    "the same neighbour on both sides": "01 01 01 05 c4 01 03 01 03 01 61 00",
     "a parent that is neither name nor id": "01 01 01 00 04 02 01 74 01 61 00",
     "a hook": "01 01 01 00 07 01 01 78 05 01 68 00",
     "a type that does not exist": "01 01 01 00 07 01 01 78 07 00",
@@ -119,6 +119,30 @@ def test_refused(name: str) -> None:
     """Each rule by its smallest offender."""
     with pytest.raises(BadUpdate):
         decode(bytes.fromhex(GOLDEN[name]))
+
+
+def test_an_update_has_so_many_structs() -> None:
+    """A GC takes two bytes of an update, and a hundred times as much of the memory of whoever parses it."""
+    gcs = b"\x02\x64\x01\x00" + b"\x00\x01" * 100 + b"\x64\x02\x00" + b"\x00\x01" * 100 + b"\x00"
+    assert decode(gcs, Limits(structs_max=200)).sections
+    with pytest.raises(BadUpdate, match="structs"):
+        decode(gcs, Limits(structs_max=199))
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "1e5", '"a b"', '"\\u00e9\\n"', "[ ]", '{"a": [1, {}]}', " true", "1234567890123456789"]
+)
+def test_json_that_parses(text: str) -> None:
+    """The short way and the long way."""
+    assert decode(b"\x01\x01\x01\x00\x05\x01\x01t" + bytes((len(text),)) + text.encode() + b"\x00").sections
+
+
+@pytest.mark.parametrize("text", ["01", "-", "+1", "'a'", '"\\x"', '"a\nb"', "[1,]", "{a:1}", "tru", "1 2", "\ufeff1"])
+def test_json_that_does_not(text: str) -> None:
+    """Python's reader and JavaScript's agree on these."""
+    written = text.encode()
+    with pytest.raises(BadUpdate, match="JSON"):
+        decode(b"\x01\x01\x01\x00\x05\x01\x01t" + bytes((len(written),)) + written + b"\x00")
 
 
 @pytest.mark.parametrize("levels, passes", [(32, True), (33, False)])
