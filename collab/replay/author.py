@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pycrdt import Doc
 
-from collab.replay.arrivals import Arrivals, read_deletes, read_vector
+from collab.replay.arrivals import Arrivals, Id, read_deletes, read_vector
 from collab.replay.flight import Batch, Flight
 from collab.replay.schedule import Schedule
 from collab.replay.screen import Screen, Typed
@@ -49,7 +49,7 @@ class Author:
         self.agent = agent
         self.made = 0
         self.sent = 0
-        self.screen = Screen(root, trace.ascii_only)
+        self.screen = Screen(root, trace.ascii_only, trace.client_ids[agent] if trace.client_ids else None)
         self._trace, self._schedule, self._flight = trace, schedule, flight
         self._own, self._epochs = schedule.own[agent], schedule.epochs[agent]
         self._arrivals = Arrivals() if trace.agent_count > 1 else None
@@ -68,12 +68,18 @@ class Author:
         """All typed, sent and confirmed as durable, and everybody else's edits merged."""
         return self.link.saved == self.sent == self.total and not self._held and self._all_arrived()
 
-    def turn(self, budget: int) -> int:
-        """Merges what is due, types at most `budget` transactions, sends what may go. Returns how many were typed."""
+    def turn(self, budget: int, per_frame: int = 1) -> int:
+        """Merges what is due, types at most `budget` transactions, sends what may go. Returns how many were typed.
+
+        At most `per_frame` transactions travel as one update.
+        """
         if self._arrivals:
             self._flight.settle(self.agent, self._arrivals)
+        typed = 0
         self._merge()
-        typed = self._type(budget) if budget > 0 and self._may_type() else 0
+        while typed < budget and self._may_type():
+            typed += self._type(min(per_frame, budget - typed))
+            self._merge()  # the next one may be of the next epoch, and what that needs be here already
         while self._outgoing and self.link.live and self._flight.may_send(self._outgoing[0]):
             self._send(self._outgoing.popleft())
         return typed
@@ -107,13 +113,13 @@ class Author:
         arrived = self._flight.arrived[self.agent]
         return all(len(own) == arrived[a] for a, own in enumerate(self._schedule.own) if a != self.agent)
 
-    def _type(self, budget: int) -> int:
+    def _type(self, count_max: int) -> int:
         epochs = [self._schedule.wanted(r, self.agent, self.made) for r in range(self._trace.agent_count)]
-        count = min(budget, self._run_length(epochs))
+        count = min(count_max, self._run_length(epochs))
         typed = self.screen.type(self._patches(count)) or NOTHING
-        client = self.screen.doc.client_id
-        clock = read_vector(typed.vector).get(client, 0)
-        deleted = frozenset(read_deletes(typed.deletes)) if self._arrivals else frozenset()
+        client, clock, deleted = self.screen.doc.client_id, 0, frozenset[Id]()
+        if self._arrivals:
+            clock, deleted = read_vector(typed.vector).get(client, 0), frozenset(read_deletes(typed.deletes))
         self._outgoing.append(Batch(self.agent, count, typed.update, client, clock, deleted, epochs))
         self.made += count
         return count

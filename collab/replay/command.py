@@ -19,7 +19,7 @@ def replay(
     root: Annotated[str, typer.Option(help="The name of the shared text.")] = "text",
     speed: Annotated[float, typer.Option(min=0, help="Edits per second; 0 is as fast as it goes.")] = 0.0,
     per_frame: Annotated[
-        int, typer.Option(min=1, help="Edits typed in one turn of the loop that may share a frame; 1 is key by key.")
+        int, typer.Option(min=1, max=128, help="Edits that may travel as one update; 1 is key by key.")
     ] = DEFAULT.per_frame,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N edits.")] = None,
     poll: Annotated[float, typer.Option(min=0.01, help="Seconds between the REST client's polls.")] = DEFAULT.poll_s,

@@ -24,7 +24,7 @@ from rich.text import Text
 from collab.errors import CollabError
 from collab.replay.address import Address
 from collab.replay.pace import Pace
-from collab.replay.rehearsal import expected_end
+from collab.replay.rehearsal import prepare
 from collab.replay.report import Report
 from collab.replay.session import Replay
 from collab.replay.trace import Trace, load
@@ -49,8 +49,7 @@ def run(source: str, limit: int | None, address: Address, root: str, pace: Pace 
 
 def _load(source: str, limit: int | None) -> Trace:
     trace = load(source, limit)
-    if limit is not None and len(trace) >= limit:
-        trace.end = expected_end(trace)
+    prepare(trace, limited=limit is not None and len(trace) >= limit)
     return trace
 
 

@@ -81,7 +81,8 @@ class Peer:
             self.live = False
             self._transport = None
             transport.disconnect()
-        told = transport.close_handshake.recv
+        closing = transport.close_handshake
+        told = closing.recv if closing is not None else None
         if told is not None and _code(told) in FINAL_CODES:
             raise CollabError(f"the server closed the socket: {_code(told)} {told.reason}")
         return "the connection was lost" if told is None else f"closed: {_code(told)} {told.reason}"

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from random import sample
+
 from collab.replay.schedule import Schedule
 from collab.replay.screen import Screen
 from collab.replay.trace import Trace
 
 
-def expected_end(trace: Trace, root: str = "text") -> str:
+def prepare(trace: Trace, limited: bool = False) -> None:
+    """Chooses the authors' client ids; works out the end of a limited trace.
+
+    Where two people typed at one place at once, the smaller id comes first, in yjs and in pycrdt. Who came first in
+    the original (friendsforever has such a place) is told by the recorded end: so the ids rise or fall with the agents.
+    """
+    ids = sorted(sample(range(1, 2**32), trace.agent_count))
+    trace.client_ids = ids
+    if limited:
+        trace.end = expected_end(trace, ids)
+    elif trace.agent_count > 1 and expected_end(trace, ids) != trace.end:
+        trace.client_ids = ids[::-1]
+
+
+def expected_end(trace: Trace, client_ids: Sequence[int]) -> str:
     """The text after all transactions, with every author's document and everyone's updates merged as recorded."""
     schedule = Schedule(trace)
-    screens = [Screen(root, trace.ascii_only) for _ in range(trace.agent_count)]
+    screens = [Screen("text", trace.ascii_only, client_id) for client_id in client_ids]
     updates: list[list[bytes]] = [[] for _ in screens]
     merged = [[0] * len(screens) for _ in screens]
     if trace.start:

@@ -23,8 +23,8 @@ class Typed:
 class Screen:
     """One root text. pycrdt counts UTF-8 bytes; patches count code points: the same thing while all is ASCII."""
 
-    def __init__(self, root: str, ascii_only: bool) -> None:
-        self.doc: Doc[Text] = Doc()
+    def __init__(self, root: str, ascii_only: bool, client_id: int | None = None) -> None:
+        self.doc: Doc[Text] = Doc(client_id=client_id)
         self.text = self.doc.get(root, type=Text)
         self._ascii_only = ascii_only
         self._mirror: str | None = ""  # what the text reads, for offsets; None after a merge

@@ -17,6 +17,7 @@ from collab.replay.flight import Flight
 from collab.replay.pace import Pace
 from collab.replay.peer import Peer
 from collab.replay.poller import Poller, refuse
+from collab.replay.rehearsal import prepare
 from collab.replay.report import Report, check
 from collab.replay.schedule import Schedule
 from collab.replay.trace import Trace
@@ -32,6 +33,8 @@ class Replay:
         self._progress = progress
         self._news = asyncio.Event()
         self._report = Report(trace.name, address.document)
+        if not trace.client_ids:
+            prepare(trace)
         schedule, flight = Schedule(trace), Flight(trace.agent_count)
         self._peers: list[Peer] = []
         self._authors = [
@@ -73,7 +76,7 @@ class Replay:
         typed = 0
         for author, peer in zip(self._authors, self._peers, strict=False):  # the last peer is the watcher's
             room = self._pace.window - (author.made - peer.saved)
-            typed += author.turn(min(self._pace.per_frame, room, due - typed))
+            typed += author.turn(min(self._pace.per_turn, room, due - typed), self._pace.per_frame)
             if author.sent - peer.saved > self._pace.window // 4 or author.sent == author.total:
                 peer.ask(author.sent)
         self._progress(made + typed)

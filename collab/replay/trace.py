@@ -30,13 +30,17 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(slots=True)
 class Trace:
-    """A recorded session. Transaction `i` was made by `agents[i]` after `parents(i)`; agents count from 0."""
+    """A recorded session. Transaction `i` was made by `agents[i]` after `parents(i)`; agents count from 0.
+
+    `client_ids`, one per agent, are chosen by `rehearsal.prepare`.
+    """
 
     name: str
     start: str = ""
     end: str = ""
     agent_count: int = 1
     agents: array[int] = field(default_factory=lambda: array("H"))
+    client_ids: Sequence[int] = ()
     ascii_only: bool = True
     _first: array[int] = field(default_factory=lambda: array("L", [0]))
     _position: array[int] = field(default_factory=lambda: array("L"))
@@ -73,7 +77,7 @@ class Trace:
 def parse(name: str, text: str, limit: int | None = None) -> Trace:
     """Reads a trace, at most `limit` transactions of it. Raises BadRequest if it is none.
 
-    A limited trace has no recorded end: the caller works it out (see `author.py`, `expected_end`).
+    A limited trace has no recorded end: `rehearsal.prepare` works it out.
     """
     trace = Trace(name)
     try:

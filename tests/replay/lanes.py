@@ -39,7 +39,7 @@ def lanes_trace(seed: int, agent_count: int, edits: int) -> tuple[Trace, list[st
         if random.random() < 0.3:
             read(agent, _history(trace, random.choice(range(len(updates)))))
         write(agent, _patch(random, agent, str(screens[agent])))
-    trace.end = expected_end(trace)
+    trace.end = expected_end(trace, range(1, agent_count + 1))
     return trace, before
 
 

@@ -64,7 +64,7 @@ class WatchedScreen(Screen):
         return super().type(patches)
 
 
-def play(trace: Trace, seed: int, per_turn: int) -> tuple[list[Author], list[list[str]]]:
+def play(trace: Trace, seed: int, per_turn: int, per_frame: int) -> tuple[list[Author], list[list[str]]]:
     random, server, schedule, flight = Random(seed), Server(), Schedule(trace), Flight(trace.agent_count)
     authors = [Author(agent, trace, schedule, flight, "text", server.connect) for agent in range(trace.agent_count)]
     seen: list[list[str]] = [[] for _ in authors]
@@ -83,7 +83,7 @@ def play(trace: Trace, seed: int, per_turn: int) -> tuple[list[Author], list[lis
                     if random.random() < 0.1:
                         wire.receive(frame)  # an echo
             case _:
-                author.turn(per_turn)
+                author.turn(per_turn, per_frame)
         author.link.saved = author.sent
         if all(author.done for author in authors):
             break
@@ -91,10 +91,12 @@ def play(trace: Trace, seed: int, per_turn: int) -> tuple[list[Author], list[lis
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**32), st.integers(0, 2**32), st.integers(2, 4))
-def test_each_types_key_by_key_on_exactly_the_text_that_the_original_saw(seed: int, luck: int, agents: int) -> None:
+@given(st.integers(0, 2**32), st.integers(0, 2**32), st.integers(2, 4), st.integers(1, 20))
+def test_each_types_key_by_key_on_exactly_the_text_that_the_original_saw(
+    seed: int, luck: int, agents: int, per_turn: int
+) -> None:
     trace, before = lanes_trace(seed, agents, 40)
-    authors, seen = play(trace, luck, per_turn=1)
+    authors, seen = play(trace, luck, per_turn, per_frame=1)
     assert [str(author.screen) for author in authors] == [trace.end] * agents
     schedule = Schedule(trace)
     assert seen == [[before[index] for index in own] for own in schedule.own]
@@ -102,8 +104,8 @@ def test_each_types_key_by_key_on_exactly_the_text_that_the_original_saw(seed: i
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.integers(1, 4), st.integers(2, 50))
-def test_many_edits_in_one_frame_end_in_the_same_text(seed: int, luck: int, agents: int, per_turn: int) -> None:
+def test_many_edits_in_one_frame_end_in_the_same_text(seed: int, luck: int, agents: int, per_frame: int) -> None:
     trace, _ = lanes_trace(seed, agents, 60)
-    authors, seen = play(trace, luck, per_turn)
+    authors, seen = play(trace, luck, 50, per_frame)
     assert [str(author.screen) for author in authors] == [trace.end] * agents
     assert sum(map(len, seen)) <= len(trace)

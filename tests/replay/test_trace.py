@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collab.errors import BadRequest
-from collab.replay.rehearsal import expected_end
+from collab.replay.rehearsal import expected_end, prepare
 from collab.replay.trace import Trace, load, parse
 from tests.data import make_traces
 
@@ -27,7 +27,7 @@ def test_the_traces_of_the_tests_are_what_their_script_makes(name: str) -> None:
 @pytest.mark.parametrize("name", make_traces.TRACES)
 def test_a_trace_ends_in_its_end_content(name: str) -> None:
     trace = load(str(make_traces.FOLDER / name))
-    assert expected_end(trace) == trace.end
+    assert expected_end(trace, range(trace.agent_count)) == trace.end
     assert trace.end and not trace.ascii_only
 
 
@@ -54,7 +54,7 @@ def test_members_may_come_in_any_order_and_a_patch_may_carry_its_time() -> None:
     assert list(trace.agents) == [0, 1, 0, 0]
     assert [trace.parents(i) for i in range(4)] == [(), (0,), (0,), (1, 2)]
     assert [list(trace.patches(i)) for i in range(4)] == [[(0, 0, "ab")], [(2, 0, "c")], [(0, 1, "")], []]
-    assert expected_end(trace) == trace.end
+    assert expected_end(trace, range(trace.agent_count)) == trace.end
 
 
 def test_a_limit_keeps_the_first_transactions_only() -> None:
@@ -62,8 +62,18 @@ def test_a_limit_keeps_the_first_transactions_only() -> None:
         {"startContent": "", "endContent": "abc", "txns": [{"patches": [[i, 0, "abc"[i]]]} for i in (0, 1, 2)]}
     )
     trace = parse("t", text, limit=2)
-    assert len(trace) == 2
-    assert expected_end(trace) == "ab"
+    prepare(trace, limited=True)
+    assert (len(trace), trace.end, len(trace.client_ids)) == (2, "ab", 1)
+
+
+@pytest.mark.parametrize("end", ["before", "after"])
+def test_a_tie_between_two_authors_is_settled_as_it_was_recorded(end: str) -> None:
+    trace = Trace("t", agent_count=2, end={"before": "(xy)", "after": "(yx)"}[end])
+    trace.append([(0, 0, "()")], 0)
+    trace.append([(1, 0, "x")], 0, [0])
+    trace.append([(1, 0, "y")], 1, [0])
+    prepare(trace)
+    assert expected_end(trace, trace.client_ids) == trace.end
 
 
 @pytest.mark.parametrize(
@@ -92,7 +102,7 @@ def test_a_position_outside_the_text_is_refused_before_the_engine_panics() -> No
     trace.append([(0, 0, "ab")])
     trace.append([(1, 2, "")])
     with pytest.raises(BadRequest, match="outside a text of 2"):
-        expected_end(trace)
+        expected_end(trace, range(trace.agent_count))
 
 
 def test_a_file_may_be_gzipped(tmp_path: Path) -> None:
