@@ -4,28 +4,32 @@ from __future__ import annotations
 
 
 class Bucket:
-    """Holds up to `burst` tokens, refilled at `per_s`; per_s 0 means no limit."""
+    """Holds up to `burst` tokens, refilled at `per_s`; per_s 0 means no limit.
 
-    __slots__ = ("_at", "_tokens", "burst", "per_s")
+    All it remembers is when it will be full again (the generic cell rate algorithm), so nothing has to be refilled
+    and no idle time can lend more than one burst.
+    """
+
+    __slots__ = ("_burst_s", "_full_at", "_token_s", "burst", "per_s")
 
     def __init__(self, per_s: float, burst: float) -> None:
         self.per_s = per_s
         self.burst = burst
-        self._tokens = burst
-        self._at: float | None = None
+        self._token_s = 1.0 / per_s if per_s > 0.0 else 0.0
+        self._burst_s = burst * self._token_s
+        self._full_at = float("-inf")
 
     def take(self, now: float, tokens: float = 1.0) -> float:
         """Takes tokens and returns 0.0, or returns the seconds until they would be there and takes them on credit.
 
         Credit is what lets a reader be slowed instead of refused: it pauses for the returned time.
         """
-        if self.per_s <= 0.0:
+        token_s = self._token_s
+        if token_s == 0.0:
             return 0.0
-        if self._at is None:
-            self._at = now
-        self._tokens -= tokens
-        if self._tokens >= 0.0:
-            return 0.0
-        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_s)
-        self._at = now
-        return 0.0 if self._tokens >= 0.0 else -self._tokens / self.per_s
+        full_at = self._full_at
+        if full_at < now:
+            full_at = now
+        self._full_at = full_at = full_at + tokens * token_s
+        debt_s = full_at - now - self._burst_s
+        return debt_s if debt_s > 1e-9 else 0.0
