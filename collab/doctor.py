@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from collab.crdt.clocks import Clocks
-from collab.crdt.fold import LIMITS
+from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
 from collab.errors import BadUpdate, CollabError
@@ -61,7 +61,7 @@ def _faults(found: Remains) -> list[str]:
 
 def _note(update: bytes, seq: int, clocks: Clocks) -> list[str]:
     try:
-        checked = check(update)
+        checked = check(update, STORED)
     except BadUpdate as error:
         return [f"the update at seq {seq} is none: {error.detail}"]
     if not clocks.is_ready(checked):
@@ -73,7 +73,7 @@ def _note(update: bytes, seq: int, clocks: Clocks) -> list[str]:
 def _compare(point: Checkpoint, clocks: Clocks) -> list[str]:
     """A checkpoint must know every clock and every deletion that the log has up to its seq."""
     try:
-        check(point.state, LIMITS)
+        check(point.state, STORED)
         known = Clocks.from_index(StateIndex.decode(point.index, point.state))
     except BadUpdate as error:
         return [f"the checkpoint at seq {point.seq} cannot be read: {error.detail}"]

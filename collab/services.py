@@ -120,7 +120,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             probes={"database": store.log.ping},
             gauges=lambda: _gauges(journal, hub),
             alone=store.embedded,
-        )
+        ),
+        cors=settings.origins,
     )
     app.router.routes.append(asgi.route(sockets))
     return Services(settings, node, limits, store, journal, engine, hub, sockets, upkeep, app)
@@ -174,13 +175,12 @@ async def _access(settings: Settings, store: Store) -> Entrance:
     policy = GrantPolicy()
     origins = Origins(settings.origins)
     doorman = PolicyDoorman(authenticator, policy, origins, open=open_to_all, anywhere=settings.open_to_the_world)
-    return Entrance(Door(authenticator, policy), doorman)
+    door = Door(authenticator, policy, origins, open=open_to_all, anywhere=settings.open_to_the_world)
+    return Entrance(door, doorman)
 
 
 def _gauges(journal: Journal, hub: Hub) -> Mapping[str, float]:
     return {
-        "rooms": len(hub.slots),
-        "resident_bytes": sum(slot.room.history.size_bytes for slot in hub.slots.values()),
         "journal_waiting_bytes": journal.waiting_bytes,
         "journal_healthy": float(journal.healthy),
         "cpu_share": hub.pace.load,

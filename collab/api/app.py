@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from collab import __version__
 from collab.api import docs, documents, events, health, openapi, presence, problems, snapshots, state, updates
@@ -10,6 +13,7 @@ from collab.api.edge import API, Edge
 from collab.api.parts import Parts
 from collab.api.polls import Polls
 
+EXPOSED = ["ETag", "Location", "Next-After", "Retry-After", "RateLimit", "RateLimit-Policy"]
 ROUTERS = (
     documents.router,
     state.router,
@@ -20,8 +24,11 @@ ROUTERS = (
 )
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """Builds the application around running services; whoever calls it starts and stops them."""
+def create_app(parts: Parts, cors: Iterable[str] = ()) -> FastAPI:
+    """Builds the application around running services; whoever calls it starts and stops them.
+
+    `cors` are the origins, besides the service's own, whose pages may call; the same that the door lets in.
+    """
     app = FastAPI(
         title="collab",
         version=__version__,
@@ -44,5 +51,9 @@ def create_app(parts: Parts) -> FastAPI:
     problems.install(app, parts.refusals)
     openapi.install(app)
     app.add_middleware(Polls, parts=parts)
+    if cors:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(cors), allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
+        )
     app.add_middleware(Edge, limits=parts.limits)  # added last, so outermost: it makes the path that all others see
     return app

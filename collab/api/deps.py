@@ -47,13 +47,12 @@ PartsDep = Annotated[Parts, Depends(parts_of)]
 
 async def caller(request: Request, parts: PartsDep) -> Principal:
     """Who calls. Raises Unauthorized."""
-    return await parts.door.authenticate(request.headers, "")
+    return await parts.door.authenticate(request)
 
 
 async def stream_caller(request: Request, parts: PartsDep) -> Principal:
     """Who opens an event stream: browsers cannot set headers there, so the query may carry a ticket."""
-    query = request.scope["query_string"].decode("latin-1")
-    return await parts.door.authenticate(request.headers, query, stream=True)
+    return await parts.door.authenticate(request, stream=True)
 
 
 Caller = Annotated[Principal, Depends(caller)]

@@ -7,6 +7,7 @@ updates name the clients of the old lineage; `Room` refuses whoever names one of
 from __future__ import annotations
 
 from collab.api.parts import Parts
+from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
 from collab.errors import LineageRetired, NotFound
@@ -41,5 +42,5 @@ def authors_of(stored: Stored) -> frozenset[int]:
         found.update(part.client for part in index.parts)
     for row in stored.rows:
         for entry in row.entries:
-            found.update(client for client, _, _ in check(entry.update).runs)
+            found.update(client for client, _, _ in check(entry.update, STORED).runs)
     return frozenset(found)

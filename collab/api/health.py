@@ -96,6 +96,6 @@ class NodeCollector:
         yield refused
         sizes = [slot.room.history.size_bytes for slot in hub.slots.values()]
         yield GaugeMetricFamily("collab_rooms", "documents loaded", value=len(sizes))
-        yield GaugeMetricFamily("collab_rooms_bytes", "bytes of documents loaded", value=sum(sizes))
+        yield GaugeMetricFamily("collab_resident_bytes", "bytes of documents loaded", value=sum(sizes))
         for name, measured in self._parts.gauges().items():
             yield GaugeMetricFamily(f"collab_{name}", name.replace("_", " "), value=measured)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -34,21 +34,21 @@ class Polls:
         """Long polls, and requests without a tag, are never answered here."""
         if scope["type"] == "http" and scope["method"] == "GET" and b"wait=" not in scope["query_string"]:
             found = STATE.fullmatch(scope["path"])
-            headers = Headers(scope=scope)
-            tag = headers.get("if-none-match")
+            request = HTTPConnection(scope)
+            tag = request.headers.get("if-none-match")
             if found is not None and tag is not None:
-                name = await self._unchanged(found[1], headers, tag)
+                name = await self._unchanged(found[1], request, tag)
                 if name is not None:
                     await unchanged(name)(scope, receive, send)
                     return
         await self.app(scope, receive, send)
 
-    async def _unchanged(self, encoded: str, headers: Headers, tag: str) -> str | None:
+    async def _unchanged(self, encoded: str, request: HTTPConnection, tag: str) -> str | None:
         """The version that the caller has, if it is the document's."""
         parts = self.parts
         try:
             document = document_id(encoded, parts.limits)
-            principal = await parts.door.authenticate(headers, "")
+            principal = await parts.door.authenticate(request)
             parts.door.policy.require(principal, document, Access.READ)
             head = await Target(parts, document, principal).head()
         except CollabError:

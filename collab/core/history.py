@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collab.crdt.clocks import Clocks
+from collab.crdt.decode import STORED
 from collab.crdt.diff import diff
-from collab.crdt.fold import LIMITS
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
 from collab.crdt.merge import merge_tick
@@ -94,7 +94,7 @@ class History:
         if committed[:done] != self._spliced:  # another node's commit came between: begin again at the base
             self._whole, done = self.index, 0
         if self._whole is None or len(committed) > done:
-            self._whole = splice(self._whole, [check(item.update, LIMITS) for item in committed[done:]])
+            self._whole = splice(self._whole, [check(item.update, STORED) for item in committed[done:]])
             self._spliced = committed
         return self._whole
 

@@ -12,6 +12,7 @@ from typing import Any
 import uuid_utils
 
 from collab.crdt.clocks import Clocks
+from collab.crdt.decode import STORED
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import build
@@ -109,7 +110,7 @@ def examine(archive: ArchiveReader) -> tuple[bytes, frozenset[int]]:
             raise Unprocessable(f"the log has a gap or an overlap after seq {seq}")
         seq = row.last_seq
         for entry in row.entries:
-            checked = check(entry.update)
+            checked = check(entry.update, STORED)
             if not clocks.is_ready(checked):
                 raise Unprocessable(f"an update near seq {seq} depends on updates that are not in the archive")
             clocks.advance(checked)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from collab.crdt.clocks import Clocks
+from collab.crdt.decode import STORED
 from collab.crdt.diff import diff
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
@@ -60,7 +61,7 @@ def consistent(remains: Remains, details: Document) -> tuple[list[LogRow], int]:
     waiting = _take(list(remains.rows), clocks, rows)
     for point in reversed(remains.checkpoints):
         lacking = diff(point.state, StateIndex.decode(point.index, point.state), clocks.next)
-        if not clocks.adds_nothing(check(lacking)):
+        if not clocks.adds_nothing(check(lacking, STORED)):
             made = LogRow(0, 0, details.updated_at, [Entry(AUTHOR, AUTHOR, lacking)])
             waiting = _take([made, *waiting], clocks, rows)
     return rows, sum(len(row.entries) for row in waiting)
@@ -87,7 +88,7 @@ def _split(row: LogRow, clocks: Clocks) -> tuple[list[Entry], list[Entry]]:
     ready, ahead = [], []
     for entry in row.entries:
         try:
-            checked = check(entry.update)
+            checked = check(entry.update, STORED)
         except BadUpdate:  # an older version let it in: it stays out now
             ahead.append(entry)
             continue

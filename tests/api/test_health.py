@@ -63,6 +63,6 @@ async def test_metrics_are_prometheus_text(api: Service) -> None:
     }
     assert samples["collab_updates_in_total",] == 1
     assert samples["collab_rooms",] == 1
-    assert samples["collab_rooms_bytes",] == len(typed(1, 0, "hello"))
+    assert samples["collab_resident_bytes",] == len(typed(1, 0, "hello"))
     assert samples["collab_refusals_total", "bad_update", "rest"] == 1
     assert samples["collab_journal_waiting_bytes",] == 7
