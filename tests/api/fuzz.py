@@ -44,7 +44,8 @@ def fuzz(url: str, requests: int, seed: int | None = None) -> Outcome:
         *("--request-timeout", "70", *(["--seed", str(seed)] if seed is not None else [])),
     ]
     env = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(FOLDER.parents[1])}
-    run = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with tempfile.TemporaryDirectory() as folder:  # it leaves a cache where it runs
+        run = subprocess.run(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     counted = re.search(r"(\d+) generated", run.stdout)
     return Outcome(run.returncode == 0, int(counted[1]) if counted else 0, run.stdout)
 
