@@ -7,7 +7,6 @@ only when there is something to migrate: it would be a third of the time that a 
 from __future__ import annotations
 
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text

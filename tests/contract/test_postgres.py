@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from collab.errors import CollabError, Gone, LineageRetired, StorageUnavailable
 from collab.journal import Journal
-from collab.store.base import Append, Appended, Entry
+from collab.store.base import Append, Appended, Checkpoint, Entry
 from collab.store.open import Store, open_store, upgrade
 from tests import realservers
 from tests.contract.conftest import emptied_postgres, fresh_postgres
@@ -172,6 +174,32 @@ async def test_a_server_that_crashes_and_comes_back_has_every_acked_update(morta
         rows = await store.log.read("a", 0, 1000)
         updates = [entry.update for row in rows for entry in row.entries]
         assert updates == [b"%s %d" % (word, n) for word in (b"first", b"second") for n in range(21)]
+
+
+async def test_purged_bytes_leave_the_files_by_vacuum_full(mortal: realservers.Server) -> None:
+    """What PostgresDatabase.erase tells an operator to run is enough; the WAL goes by rotation."""
+    url = await fresh_postgres(mortal)
+    await upgrade(url)
+    connection = await asyncpg.connect(url)
+    folder = Path(await connection.fetchval("SHOW data_directory")) / "base"
+
+    async def found(mark: bytes) -> bool:
+        await connection.execute("CHECKPOINT")
+        command = ["grep", "-rlaF", mark.decode(), str(folder)]
+        return bool((await asyncio.to_thread(subprocess.run, command, capture_output=True)).stdout)
+
+    async with open_store(url) as store:
+        for document in ("kept", "purged"):
+            mark = f"SECRET-{document}. ".encode()
+            await store.log.append([append(document, mark * n) for n in (1, 3, 50)])
+            await store.log.put_checkpoint(document, "L1", Checkpoint(3, mark * 20, mark))
+            await store.snapshots.create(document, 3, mark * 9, mark.decode(), {"k": mark.decode()}, "ann")
+            await store.catalog.patch(document, {"title": mark.decode(), "metadata": {"k": mark.decode()}})
+        assert await found(b"SECRET-kept") and await found(b"SECRET-purged")
+        await store.catalog.purge("purged", frozenset({1}))
+        await connection.execute("VACUUM FULL")
+        assert await found(b"SECRET-kept") and not await found(b"SECRET-purged")
+    await connection.close()
 
 
 async def test_a_server_that_is_not_there_is_told_at_once(postgres: realservers.Server) -> None:

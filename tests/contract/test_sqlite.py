@@ -169,27 +169,52 @@ async def test_a_full_disk_is_survived_and_left_behind(tmp_path: Path) -> None:
         assert {head.seq for head in heads.values()} == {1} and len(heads) == 50
 
 
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.readline()
+connection.execute("ROLLBACK")
+connection.close()
+"""
+
+
+class Holder:
+    """Another process that holds the file's lock, as an operator's shell or a backup may."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, path: Path) -> Holder:
+        command = (sys.executable, "-c", HOLDER, str(path))
+        process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout and await process.stdout.readline() == b"held\n"
+        return cls(process)
+
+    async def let_go(self) -> None:
+        await self._process.communicate(b"\n")
+
+
 async def test_a_lock_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
-    """As when an operator's shell or a backup holds the file for a moment: slow, not lost."""
     async with open_store(url_in(tmp_path)) as store:
-        script = (
-            "import sqlite3, sys\n"
-            "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-            "c.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.readline(); c.execute('ROLLBACK')\n"
-            "c.close()\n"
-        )
-        path = str(path_of(url_in(tmp_path)))
-        holder = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", script, path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert holder.stdout and holder.stdin
-        assert await holder.stdout.readline() == b"held\n"
+        holder = await Holder.start(path_of(url_in(tmp_path)))
         writing = asyncio.create_task(store.log.append([append("a", b"x")]))
         assert await store.log.heads(["a"]) == {}
-        holder.stdin.write(b"\n")
-        await holder.stdin.drain()
+        await holder.let_go()
         assert (await writing)[0].error is None
-        await holder.wait()
+
+
+async def test_a_lock_that_is_held_too_long_is_an_outage_and_no_more(tmp_path: Path) -> None:
+    async with open_store(url_in(tmp_path)) as store:
+        await store.database.write(lambda connection: pragma(connection, "busy_timeout=1"))
+        holder = await Holder.start(path_of(url_in(tmp_path)))
+        with pytest.raises(StorageUnavailable, match="locked"):
+            await store.log.append([append("a", b"x")])
+        assert await store.log.heads(["a"]) == {}
+        await holder.let_go()
+        assert (await store.log.append([append("a", b"x")]))[0].error is None
 
 
 async def test_a_cancelled_commit_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
