@@ -15,7 +15,7 @@ from rich.table import Table
 from collab import __version__, cli_docs
 from collab.cli_db import app as db_app
 from collab.cli_keys import app as keys_app
-from collab.errors import CollabError
+from collab.errors import CollabError, UnsafeSettings
 from collab.replay.command import replay
 from collab.settings import Settings
 
@@ -70,6 +70,12 @@ def serve(
     open_to_the_world: Annotated[
         bool | None, typer.Option("--open-to-the-world", help="Allow non-loopback addresses without authentication.")
     ] = None,
+    trusted_proxies: Annotated[str | None, typer.Option(help="Proxies whose X-Forwarded-* to believe.")] = None,
+    jwt_issuer: Annotated[str | None, typer.Option(help="Issuer (iss) of your identity provider's tokens.")] = None,
+    jwt_audience: Annotated[str | None, typer.Option(help="Audience (aud) that they name.")] = None,
+    jwt_jwks_url: Annotated[str | None, typer.Option(help="Where the provider publishes its keys.")] = None,
+    jwt_public_key_file: Annotated[Path | None, typer.Option(help="Or its public key, PEM.")] = None,
+    jwt_secret_file: Annotated[Path | None, typer.Option(help="Or a file with a secret shared with it.")] = None,
     frames_per_s: Annotated[float | None, typer.Option(help="Frames a socket may send per second; 0: any.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
 ) -> None:
@@ -81,6 +87,9 @@ def serve(
     logs.configure(settings.log_level)
     try:
         run(settings, lambda port: _announce(settings, port))
+    except UnsafeSettings as error:
+        typer.echo(f"collab: {error}", err=True)
+        raise typer.Exit(2) from None
     except CollabError as error:
         typer.echo(f"collab: {error.detail}", err=True)
         raise typer.Exit(1) from None

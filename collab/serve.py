@@ -78,10 +78,14 @@ async def _serve(settings: Settings, on_ready: Callable[[int], None]) -> None:
             backlog=4096,
             timeout_graceful_shutdown=2,
             server_header=False,
+            proxy_headers=False,  # uvicorn would believe whatever comes from loopback; auth/proxies.py believes names
             ssl_certfile=settings.ssl_certfile,
             ssl_keyfile=settings.ssl_keyfile,
         )
-        log.info("serving", node=services.node, socket_shell=settings.socket_shell)
+        open_to_all = services.entrance.guard.openness.open
+        log.info("serving", node=services.node, socket_shell=settings.socket_shell, open=open_to_all)
+        if open_to_all:
+            log.warning("open: no authentication is configured, whoever reaches this address may do everything")
         await DrainingServer(config, services, on_ready).serve()
 
 

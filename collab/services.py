@@ -13,15 +13,10 @@ from fastapi import FastAPI
 from collab.api.access import Door
 from collab.api.app import create_app
 from collab.api.parts import Parts
-from collab.auth.authenticator import AnyAuthenticator
-from collab.auth.keys import Keys
-from collab.auth.open_mode import check_bind, is_open
-from collab.auth.origins import Origins
-from collab.auth.policy import GrantPolicy
-from collab.auth.tickets import MemoryTickets, Tickets
 from collab.bus.local import LocalBus
 from collab.checkpoint import Checkpointer, Policy
 from collab.engine.client import Engine
+from collab.entrance import Entrance
 from collab.hub import Hub, HubSettings
 from collab.journal import Journal
 from collab.limits import DEFAULT, Limits
@@ -35,11 +30,14 @@ from collab.store.open import Store, open_store
 from collab.upkeep import Upkeep
 
 
-def limits_of(settings: Settings) -> Limits:
-    """The default bounds with what the settings change. Nobody slows a developer's own loopback."""
+def limits_of(settings: Settings, open_to_all: bool) -> Limits:
+    """The default bounds with what the settings change. Nobody slows a developer's own loopback.
+
+    With authentication configured, loopback is where a proxy forwards the world to.
+    """
     frames_per_s = settings.frames_per_s
     if frames_per_s is None:
-        frames_per_s = 0.0 if settings.on_loopback else DEFAULT.frames_per_s
+        frames_per_s = 0.0 if open_to_all and settings.on_loopback else DEFAULT.frames_per_s
     return replace(DEFAULT, frames_per_s=frames_per_s)
 
 
@@ -54,6 +52,7 @@ class Services:
     journal: Journal
     engine: Engine
     hub: Hub
+    entrance: Entrance
     sockets: Sockets
     upkeep: Upkeep
     app: FastAPI
@@ -75,11 +74,13 @@ class Services:
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
-    node, limits = token_hex(6), limits_of(settings)
     counters, refusals = Counters(), Refusals()
     if settings.embedded and settings.database_url is None:
         settings.data.mkdir(parents=True, exist_ok=True)
     store = await stack.enter_async_context(open_store(settings.resolved_database_url, sync=settings.sqlite_sync))
+    entrance = await Entrance.build(settings, store)
+    stack.push_async_callback(entrance.close)
+    node, limits = token_hex(6), limits_of(settings, entrance.guard.openness.open)
     engine = await _engine(settings, stack)
     journal = Journal(store.log)
     stack.push_async_callback(journal.close)
@@ -103,8 +104,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     upkeep = Upkeep(hub)
     for forever in (upkeep.run(), hub.pace.run()):
         _run(stack, forever)
-    access = await _access(settings, store)
-    sockets = Sockets(hub, access.doorman, limits, refusals)
+    sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals)
     app = create_app(
         Parts(
             hub=hub,
@@ -113,7 +113,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             snapshots=store.snapshots,
             idempotency=store.idempotency,
             engine=engine,
-            door=access.door,
+            door=Door(entrance.guard),
             limits=limits,
             counters=counters,
             refusals=refusals,
@@ -124,7 +124,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         cors=settings.origins,
     )
     app.router.routes.append(asgi.route(sockets))
-    return Services(settings, node, limits, store, journal, engine, hub, sockets, upkeep, app)
+    return Services(settings, node, limits, store, journal, engine, hub, entrance, sockets, upkeep, app)
 
 
 def consider(checkpointer: Checkpointer, slot: Slot) -> None:
@@ -157,26 +157,6 @@ def _run(stack: AsyncExitStack, forever: Coroutine[None, None, None]) -> None:
         await asyncio.wait({task})
 
     stack.push_async_callback(stop)
-
-
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """The two doors, for REST and for sockets, with one authenticator and one policy behind them."""
-
-    door: Door
-    doorman: PolicyDoorman
-
-
-async def _access(settings: Settings, store: Store) -> Entrance:
-    keys = Keys(store.keys)
-    open_to_all = is_open(bool((await store.keys.list(1)).items), jwt=False)
-    check_bind(settings.host, open_to_all, settings.open_to_the_world)
-    authenticator = AnyAuthenticator(keys, Tickets(MemoryTickets()), open=open_to_all)
-    policy = GrantPolicy()
-    origins = Origins(settings.origins)
-    doorman = PolicyDoorman(authenticator, policy, origins, open=open_to_all, anywhere=settings.open_to_the_world)
-    door = Door(authenticator, policy, origins, open=open_to_all, anywhere=settings.open_to_the_world)
-    return Entrance(door, doorman)
 
 
 def _gauges(journal: Journal, hub: Hub) -> Mapping[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -31,6 +31,20 @@ class Settings(BaseSettings):
     origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="Origins, besides the service's own, whose pages may connect (comma separated)."
     )
+    trusted_proxies: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Addresses or networks whose X-Forwarded-* headers are believed (comma separated)."
+    )
+    jwt_issuer: str | None = Field(None, description="`iss` of the tokens that your identity provider signs.")
+    jwt_audience: str | None = Field(None, description="`aud` that they must name.")
+    jwt_jwks_url: str | None = Field(None, description="Where the provider publishes its keys (https).")
+    jwt_public_key_file: Path | None = Field(None, description="Or its public key (PEM).")
+    jwt_secret: SecretStr | None = Field(None, description="Or a secret shared with it; by environment only.")
+    jwt_secret_file: Path | None = Field(None, description="Or a file that holds that secret.")
+    jwt_algorithms: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Algorithms to accept (comma separated); default: the usual ones for the key."
+    )
+    jwt_grants_claim: str = Field("collab", min_length=1, description="Claim that lists documents and access.")
+    jwt_scopes_claim: str | None = Field(None, description="Claim that lists scopes; default: tokens give none.")
     frames_per_s: float | None = Field(
         None, ge=0, description="Frames a socket may send per second, 0: any; default 200, any while open on loopback."
     )
@@ -43,10 +57,17 @@ class Settings(BaseSettings):
     drain_s: float = Field(8.0, gt=0, description="Longest graceful shutdown.")
     log_level: str = Field("info", description="debug, info, warning or error.")
 
-    @field_validator("origins", mode="before")
+    @field_validator("origins", "trusted_proxies", "jwt_algorithms", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [o.strip() for o in value.split(",") if o.strip()] if isinstance(value, str) else value
+
+    @field_validator("ssl_keyfile")
+    @classmethod
+    def _has_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("ssl_certfile") is None:
+            raise ValueError("a key without a certificate; give COLLAB_SSL_CERTFILE too")
+        return value
 
     @property
     def resolved_database_url(self) -> str:

@@ -1,51 +1,40 @@
-"""The way from a request to its principal: host, origin, credentials, in the order of the sockets' doorman."""
+"""The way from a request to its principal."""
 
 from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from collab.auth import credentials
-from collab.auth.base import Authenticator, Policy
-from collab.auth.open_mode import check_host
-from collab.auth.origins import Origins
-from collab.errors import Forbidden
+from collab.auth.guard import Approach, Guard
 from collab.types import Principal
-
-SAME_ORIGIN = Origins()
 
 
 class Door:
-    """Authenticates requests; the policy answers what a principal may do."""
+    """Asks the guard about requests; the policy answers what a principal may do."""
 
-    def __init__(
-        self,
-        authenticator: Authenticator,
-        policy: Policy,
-        origins: Origins = SAME_ORIGIN,
-        *,
-        open: bool = False,
-        anywhere: bool = False,
-    ) -> None:
-        """`open`: no authentication is configured; `anywhere`: it may be addressed by any name all the same."""
-        self._authenticator = authenticator
-        self._origins = origins
-        self._open = open
-        self._anywhere = anywhere
-        self.policy = policy
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.policy = guard.policy
 
     async def authenticate(self, request: HTTPConnection, stream: bool = False) -> Principal:
         """`stream`: an event stream, where browsers cannot set headers, so that the query may carry a ticket.
 
-        Raises Forbidden for a page of another origin, Unauthorized, or what the authenticator raises when it cannot
-        know.
+        Raises what the guard raises.
         """
-        headers = request.headers
-        host = headers.get("host")
-        check_host(host, self._open, self._anywhere)
-        if "origin" in headers and not self._origins.allow(headers.getlist("origin"), request.scope["scheme"], host):
-            raise Forbidden("pages of this origin may not call; name it in COLLAB_ORIGINS")
-        authorization = headers.getlist("authorization")
-        if stream:
-            query = request.scope["query_string"].decode("latin-1")
-            return await self._authenticator.who(credentials.of_stream(authorization, query, []))
-        return await self._authenticator.who(credentials.of_request(authorization))
+        return await self.guard.admit(approach_of(request, stream))
+
+
+def approach_of(request: HTTPConnection, stream: bool = False) -> Approach:
+    """What the guard looks at."""
+    scope, values = request.scope, request.headers.getlist
+    peer = scope.get("client")
+    return Approach(
+        peer=peer[0] if peer else None,
+        scheme=scope["scheme"],
+        host=values("host"),
+        origin=values("origin"),
+        authorization=values("authorization"),
+        forwarded_for=values("x-forwarded-for"),
+        forwarded_proto=values("x-forwarded-proto"),
+        query=scope["query_string"].decode("latin-1") if stream else "",
+        stream=stream,
+    )

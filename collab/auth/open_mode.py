@@ -11,6 +11,21 @@ from ipaddress import ip_address
 from collab.errors import Forbidden, UnsafeSettings
 
 
+class Openness:
+    """Whether everybody may do everything now, and by what names. It ends the moment a key exists, and for good."""
+
+    __slots__ = ("anywhere", "open")
+
+    def __init__(self, open: bool = False, anywhere: bool = False) -> None:
+        """`open` as `is_open` says; `anywhere`: it may be addressed by any name all the same."""
+        self.open = open
+        self.anywhere = anywhere
+
+    def check_host(self, host: str | None) -> None:
+        """See below."""
+        check_host(host, self.open, self.anywhere)
+
+
 def is_open(keys_exist: bool, jwt: bool) -> bool:
     """True if nothing is configured. Count revoked keys too: revoking the last key must not open the server."""
     return not (keys_exist or jwt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Protocol
@@ -22,18 +22,26 @@ MOUNT = "/sync/"
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A request to open a socket. `path` is raw (percent-encoded), header names are lower case."""
+    """A request to open a socket. `path` is raw (percent-encoded), header names are lower case.
+
+    `headers` keeps every value: which of two counts is a question that attackers answer differently.
+    `peer` is None for a Unix socket.
+    """
 
     path: str
     query: str
-    headers: Mapping[str, str]
-    peer: str
+    headers: Mapping[str, Sequence[str]]
+    peer: str | None
     secure: bool = False
+
+    def values(self, name: str) -> Sequence[str]:
+        """Every value of a header."""
+        return self.headers.get(name, ())
 
     @property
     def subprotocols(self) -> list[str]:
         """What the client offers; it fails the connection unless one of them is selected."""
-        offered = self.headers.get("sec-websocket-protocol", "")
+        offered = ",".join(self.values("sec-websocket-protocol"))
         return [name.strip() for name in offered.split(",") if name.strip()]
 
 

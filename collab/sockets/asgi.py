@@ -104,10 +104,10 @@ def upgrade_of(websocket: WebSocket) -> Upgrade:
     """The request as both shells see it."""
     scope = websocket.scope
     headers = Headers(scope=scope)
-    merged = {name: ", ".join(headers.getlist(name)) for name in headers}
-    peer = scope["client"][0] if scope.get("client") else ""
+    peer = scope["client"][0] if scope.get("client") else None
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-    return Upgrade(path, scope["query_string"].decode("latin-1"), merged, peer, scope["scheme"] == "wss")
+    values = {name: headers.getlist(name) for name in headers}
+    return Upgrade(path, scope["query_string"].decode("latin-1"), values, peer, scope["scheme"] == "wss")
 
 
 async def _deny(websocket: WebSocket, error: CollabError) -> None:

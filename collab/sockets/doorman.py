@@ -1,12 +1,9 @@
-"""Who may open a socket: the same authenticator, policy and origins as REST."""
+"""Who may open a socket: the same guard as REST has."""
 
 from __future__ import annotations
 
 from collab.auth import credentials
-from collab.auth.base import Authenticator, Policy
-from collab.auth.open_mode import check_host
-from collab.auth.origins import Origins
-from collab.errors import Forbidden
+from collab.auth.guard import Approach, Guard
 from collab.sockets.admission import Upgrade
 from collab.types import Access, DocumentId, Principal
 
@@ -14,26 +11,27 @@ from collab.types import Access, DocumentId, Principal
 class PolicyDoorman:
     """Satisfies the Doorman port."""
 
-    def __init__(
-        self, authenticator: Authenticator, policy: Policy, origins: Origins, *, open: bool, anywhere: bool
-    ) -> None:
-        """`open`: no authentication is configured; `anywhere`: it may be addressed by any name all the same."""
-        self._authenticator = authenticator
-        self._policy = policy
-        self._origins = origins
-        self._open = open
-        self._anywhere = anywhere
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
 
     async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
-        """Host, origin, credentials, access: in this order, so that a strange page learns nothing of a token."""
-        host = upgrade.headers.get("host")
-        check_host(host, self._open, self._anywhere)
-        origin = upgrade.headers.get("origin")
-        scheme = "wss" if upgrade.secure else "ws"
-        if not self._origins.allow([origin] if origin is not None else [], scheme, host):
-            raise Forbidden("pages of this origin may not connect; name it in COLLAB_ORIGINS")
-        authorization = upgrade.headers.get("authorization")
-        given = credentials.of_stream([authorization] if authorization else [], upgrade.query, upgrade.subprotocols)
-        principal = await self._authenticator.who(given)
-        access = self._policy.require(principal, document, Access.READ)
+        """Raises what the guard raises."""
+        principal = await self._guard.admit(approach_of(upgrade))
+        access = self._guard.require(principal, document, Access.READ)
         return principal, access, credentials.select_subprotocol(upgrade.subprotocols)
+
+
+def approach_of(upgrade: Upgrade) -> Approach:
+    """What the guard looks at."""
+    return Approach(
+        peer=upgrade.peer,
+        scheme="wss" if upgrade.secure else "ws",
+        host=upgrade.values("host"),
+        origin=upgrade.values("origin"),
+        authorization=upgrade.values("authorization"),
+        forwarded_for=upgrade.values("x-forwarded-for"),
+        forwarded_proto=upgrade.values("x-forwarded-proto"),
+        query=upgrade.query,
+        offered=upgrade.subprotocols,
+        stream=True,
+    )

@@ -272,14 +272,14 @@ def _parse(request: bytes, transport: Any) -> Upgrade:
     lines = request.decode("latin-1").split("\r\n")
     target = lines[0].split(" ")[1]
     path, _, query = target.partition("?")
-    headers: dict[str, str] = {}
+    headers: dict[str, list[str]] = {}
     for line in lines[1:]:
         name, _, value = line.partition(": ")
         if name:
-            key = name.lower()
-            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+            headers.setdefault(name.lower(), []).append(value)
     peer = transport.get_extra_info("peername")
-    return Upgrade(path, query, headers, peer[0] if peer else "", transport.get_extra_info("sslcontext") is not None)
+    address = peer[0] if isinstance(peer, tuple) else None
+    return Upgrade(path, query, headers, address, transport.get_extra_info("sslcontext") is not None)
 
 
 def _canonical(request: bytes) -> bytes:

@@ -17,6 +17,7 @@ from collab.api.access import Door
 from collab.api.app import create_app
 from collab.api.parts import Parts
 from collab.auth.base import Authenticator, Credentials
+from collab.auth.guard import Guard
 from collab.auth.policy import GrantPolicy
 from collab.bus.local import LocalBus
 from collab.core.session import Session
@@ -151,8 +152,8 @@ async def running(
         parts = Parts(
             hub=hub, log=store.log, catalog=store.catalog, snapshots=store.snapshots,
             idempotency=store.idempotency, engine=engine,
-            door=Door(authenticator(people), GrantPolicy()), limits=limits, counters=counters, refusals=Refusals(),
-            probes={"database": store.log.ping},
+            door=Door(Guard(authenticator(people), GrantPolicy())), limits=limits,
+            counters=counters, refusals=Refusals(), probes={"database": store.log.ping},
         )  # fmt: skip
         app = create_app(parts)
         transport = httpx2.ASGITransport(app, raise_app_exceptions=True)

@@ -11,6 +11,8 @@ import pytest
 
 from collab.api.access import Door
 from collab.api.app import create_app
+from collab.auth.guard import Guard
+from collab.auth.open_mode import Openness
 from collab.auth.origins import Origins
 from collab.auth.policy import GrantPolicy
 from collab.types import Access, Grant, Principal
@@ -39,7 +41,8 @@ async def guarded(tmp_path: Path) -> AsyncIterator[Service]:
     """An open service on loopback, with a document."""
     async with running(tmp_path) as service:
         await service.create()
-        door = Door(Anyone(service.people), GrantPolicy(), Origins(["https://app.example"]), open=True)
+        origins = Origins(["https://app.example"])
+        door = Door(Guard(Anyone(service.people), GrantPolicy(), origins, Openness(True)))
         service.app.state.parts = service.parts = replace(service.parts, door=door)
         yield service
 

@@ -13,6 +13,7 @@ from collab.auth.base import Credentials
 from collab.auth.claims import ClaimRules
 from collab.auth.jwt import JwtAuthenticator
 from collab.auth.keys import Keys
+from collab.auth.open_mode import Openness
 from collab.auth.signing import FixedKeys
 from collab.auth.tickets import MemoryTickets, Tickets, User
 from collab.errors import Unauthorized
@@ -53,7 +54,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield House(
             AnyAuthenticator(keys, tickets, jwt),
             AnyAuthenticator(keys, tickets),
-            AnyAuthenticator(keys, tickets, open=True),
+            AnyAuthenticator(keys, tickets, openness=Openness(True)),
             Secrets(key, ticket, sign(signer, claims(clock.now))),
         )
 

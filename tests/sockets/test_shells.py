@@ -221,3 +221,14 @@ async def test_draining_closes_with_service_restart(node: Node) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         await connect(node.url + "doc")
     assert refusal.value.response.status_code == 503
+
+
+async def test_a_header_given_twice_is_seen_twice(node: Node) -> None:
+    given = [("authorization", "Bearer a"), ("authorization", "Bearer b"), ("x-forwarded-for", "1.1.1.1")]
+    socket = await greeted(node.url + "doc", origin="https://a.example", additional_headers=given)
+    (upgrade,) = node.doorman.seen
+    assert list(upgrade.values("authorization")) == ["Bearer a", "Bearer b"]
+    assert list(upgrade.values("origin")) == ["https://a.example"]
+    assert list(upgrade.values("x-forwarded-for")) == ["1.1.1.1"]
+    assert upgrade.peer == "127.0.0.1"
+    await socket.close()
