@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collab.auth import credentials
-from collab.auth.base import Authenticator, Policy
+from collab.auth.base import Authenticator, Credentials, Policy
 from collab.auth.open_mode import Openness
 from collab.auth.origins import Origins
 from collab.auth.proxies import Proxies
@@ -80,7 +80,7 @@ class Guard:
                 raise Forbidden("pages of this origin may not call; name it in COLLAB_ORIGINS")
 
 
-def _credentials(approach: Approach) -> credentials.Credentials:
+def _credentials(approach: Approach) -> Credentials:
     if approach.stream:
         return credentials.of_stream(approach.authorization, approach.query, approach.offered)
     return credentials.of_request(approach.authorization)

@@ -70,6 +70,7 @@ async def running_node(shell: str, folder: Path, limits: Limits) -> AsyncIterato
             ws=type("P", (FastProtocol,), {"sockets": sockets}) if shell == "fast" else "websockets-sansio",
             ws_per_message_deflate=False,
             lifespan="off",
+            proxy_headers=False,
             log_config=None,
             timeout_graceful_shutdown=1,
         )
