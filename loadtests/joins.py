@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import statistics
 import sys
 import tempfile
@@ -27,9 +28,12 @@ from rich.table import Table
 from collab.replay.address import Address
 from collab.replay.peer import Peer
 from loadtests.typist import Typist
-from tests.server import Server, running_server
+from tests.server import Server, running_server, wait_until
 
 TEXT_LENGTH = 4_000
+QUIET_S = 3.0
+SETTLE_S_MAX = 120.0
+FIGURES = re.compile(r"^collab_(?:folds_total|resident_bytes) .*$", re.MULTILINE)
 JOINS = 9
 
 
@@ -72,6 +76,7 @@ def measure(server: Server, edits: int, bar: Progress) -> dict[str, float]:
     typist = Typist(address, TEXT_LENGTH)
     asyncio.run(typist.type(edits, lambda done: bar.update(task, completed=done)))
     row = {"edits": edits, "typed_per_s": edits / (time.perf_counter() - began)}
+    wait_until_folded(server)
     row["open_ms"] = asyncio.run(median_ms(join, address))
     row["rest_ms"] = asyncio.run(median_ms(fetch, address))
     server.stop()
@@ -80,6 +85,20 @@ def measure(server: Server, edits: int, bar: Progress) -> dict[str, float]:
     row["first_join_after_restart_ms"] = 1000 * asyncio.run(join(address))
     row["state_bytes"] = len(httpx2.get(f"{address.rest}/state").content)
     return row
+
+
+def wait_until_folded(server: Server) -> None:
+    """Typing at this speed leaves folding behind; it has caught up when a while brings no further fold."""
+    seen, since = "", time.monotonic()
+
+    def at_rest() -> bool:
+        nonlocal seen, since
+        now = "".join(FIGURES.findall(httpx2.get(f"{server.url}/metrics").text))
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since > QUIET_S
+
+    wait_until(at_rest, SETTLE_S_MAX, "folding")
 
 
 def main() -> None:

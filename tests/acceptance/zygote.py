@@ -6,6 +6,7 @@ id; a line with a process id waits for that child's end. The child runs what `py
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ def child(arguments: list[str]) -> None:
 
 def main() -> None:
     """Serves requests until its standard input ends."""
+    gc.freeze()  # so that a child's collector need not look at what was imported
     for line in sys.stdin:
         request = json.loads(line)
         if isinstance(request, int):
