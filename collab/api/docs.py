@@ -13,8 +13,9 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse
 
 from collab.api import problems
-from collab.api.samples import curl
+from collab.api.samples import SAMPLES, curl
 
+ORDER = list(SAMPLES)
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --line: #8884; --soft: #8881; }
 body { max-width: 60rem; margin: 0 auto; padding: 1rem; }
@@ -48,6 +49,7 @@ def router(app: FastAPI) -> APIRouter:
 def render(schema: dict[str, Any], base: str) -> str:
     """The whole page."""
     calls = [(method, path, call) for path, methods in schema["paths"].items() for method, call in methods.items()]
+    calls.sort(key=lambda call: ORDER.index(call[2]["operationId"]))
     tags = [(tag, [call for call in calls if tag["name"] in call[2]["tags"]]) for tag in schema["tags"]]
     title = escape(f"{schema['info']['title']} {schema['info']['version']}")
     body = [
