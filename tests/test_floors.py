@@ -22,7 +22,7 @@ FLOORS: dict[str, int] = {
 ROOF = 7  # cli, settings, services, replay and whatever else builds or drives the whole
 
 PLACES: dict[str, tuple[str, ...]] = {
-    "pycrdt": ("engine", "crdt.merge", "replay"),  # replay runs in the client's process, never in a server's
+    "pycrdt": ("engine", "replay"),  # replay runs in the client's process, never in a server's
     "sqlmodel": ("store",),
     "sqlalchemy": ("store", "cli"),
     "redis": ("bus.redis",),
