@@ -1,0 +1,146 @@
+"""A slice of the study on a real server: everybody converges, and a run that shows nothing is void."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from pycrdt import Doc, Text
+
+from loadtests.contrast import report
+from loadtests.contrast.archive import Archive
+from loadtests.contrast.crowds import Crowd
+from loadtests.contrast.host import Host, client
+from loadtests.contrast.origin import document_path
+from loadtests.contrast.plan import QUICK
+from loadtests.contrast.replica import BACKDROP, section
+from loadtests.contrast.result import Result
+from loadtests.contrast.run import Run, Troupe, Void
+from loadtests.contrast.script import Script
+from loadtests.contrast.shape import KINDS, Shape
+from loadtests.contrast.stage import OCTETS, Stage
+from loadtests.contrast.storm import restart
+
+ROOT = Path(__file__).parents[2]
+TRACE = ROOT / "tests" / "data" / "traces" / "tale.json"
+SMALL = Shape("socket", users=12, members=6, writers=2, edits_s=8.0, interval_s=0.2, document_bytes=1_024)
+CORE = min(os.sched_getaffinity(0))
+
+
+@contextmanager
+def people() -> Iterator[Troupe]:
+    """A load and a probe, in processes of their own."""
+    script = Script.record(str(TRACE))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "script.json"
+        script.save(path)
+        load, probe = Crowd(CORE), Crowd(CORE)
+        try:
+            yield Troupe(load, probe, script, path)
+        finally:
+            load.stop()
+            probe.stop()
+
+
+def played(host: Host, troupe: Troupe, kind: str) -> Result:
+    with Run(replace(SMALL, kind=kind), host.origin, troupe, host.pid) as run:
+        return run.play(window_s=1.0, warm_s=0.3)
+
+
+def test_people_of_every_kind_end_with_the_server_s_content(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "contrast.json")
+    archive.facts = {"window_s": 1.0, "rounds": 1, "trace": "tale", "pace": QUICK.name}
+    with Host(CORE) as host, people() as troupe:
+        for kind in KINDS:
+            result = played(host, troupe, kind)
+            archive.put(f"kinds/{kind}/0", result.as_dict())
+            assert result.edits_s > 0
+            assert result.sightings > 0
+            assert result.up_per_delivery > 0 and result.down_per_delivery > 0
+            assert (result.polls_s > 0) is (kind != "socket")
+        archive.put("restart/socket/0", restart(SMALL, host, troupe).as_dict())
+    assert archive.rows["restart/socket/0"]["opened"] >= SMALL.users
+    report.write(archive, tmp_path)
+    text = (tmp_path / "contrast.md").read_text()
+    assert "## 1. Seven dimensions" in text and "5 runs did" not in text  # five kinds and a restart
+    assert "<table>" in (tmp_path / "contrast.html").read_text()
+    assert "gevent" not in sys.modules and "locust" not in sys.modules  # they would patch this very process
+
+
+def test_an_edit_that_the_server_lost_makes_the_run_void() -> None:
+    with Host(CORE) as host, people() as troupe, Run(SMALL, host.origin, troupe, host.pid) as run:
+        run.type()
+        run.check()
+        vandalise(host, run.stage.documents[0])
+        with pytest.raises(Void, match="writers lost edits"):
+            run.check()
+
+
+def vandalise(host: Host, document: str) -> None:
+    """Changes a writer's section behind their back: what the server has is no longer what was typed."""
+    with client(host.origin) as http:
+        doc: Doc[Any] = Doc()
+        doc.apply_update(http.get(f"{document_path(document)}/state").raise_for_status().content)
+        before = doc.get_state()
+        doc.get(section(0), type=Text).insert(0, "x")
+        http.post(
+            f"{document_path(document)}/updates", content=doc.get_update(before), headers=OCTETS
+        ).raise_for_status()
+
+
+@dataclass(frozen=True)
+class Liar(Stage):
+    """A server that tells another content than the one it gave to people."""
+
+    def read(self) -> list[dict[str, str]]:
+        texts = super().read()
+        texts[0][BACKDROP] += "?"
+        return texts
+
+
+def test_people_who_differ_from_the_server_make_the_run_void() -> None:
+    with Host(CORE) as host, people() as troupe, Run(SMALL, host.origin, troupe, host.pid) as run:
+        run.stage = Liar(**{name: getattr(run.stage, name) for name in ("origin", "documents", "script", "writers")})
+        run.type()
+        with pytest.raises(Void, match="6 of 12 people ended with another content"):
+            run.check(within_s=0.5)
+
+
+def test_the_same_people_in_locust_s_own_runner(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", "--headless", "--only-summary"]
+    command += ["-u", "30", "-r", "30", "-t", "4s", "--csv", str(tmp_path / "out")]
+    with Host(CORE) as host:
+        done = subprocess.run(
+            [*command, "--host", host.origin.url, "SocketEditor", "DiffPollingEditor"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        with client(host.origin) as http:
+            assert http.get("/api/documents", params={"prefix": "locust-"}).raise_for_status().json()["items"]
+    assert done.returncode == 0, done.stderr[-2000:]
+    with open(tmp_path / "out_stats.csv", newline="") as file:
+        rows = {(row["Type"], row["Name"]): row for row in csv.DictReader(file)}
+    assert re.search(r"CHECK +everybody's content is the server's.* 1 +0\(0", done.stdout + done.stderr)
+    assert ("WS", "socket: connected and in sync") in rows
+    assert any(kind == "EDIT" for kind, _ in rows)
+
+
+def test_a_server_of_one_s_own_is_told_apart_by_its_answers() -> None:
+    with Host(CORE, tls=True) as host:
+        with client(host.origin) as http:
+            assert http.get("/healthz").status_code == 200
+        with pytest.raises(httpx2.TransportError):
+            httpx2.get(f"{host.origin.url}/healthz", trust_env=False)  # nobody else trusts the certificate
