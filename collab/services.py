@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from secrets import token_hex
@@ -118,7 +118,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             counters=counters,
             refusals=refusals,
             probes={"database": store.log.ping},
-            gauges=lambda: _gauges(journal, hub),
+            gauges=lambda: _gauges(journal, hub, checkpointer, engine),
             alone=store.embedded,
         ),
         cors=settings.origins,
@@ -159,9 +159,25 @@ def _run(stack: AsyncExitStack, forever: Coroutine[None, None, None]) -> None:
     stack.push_async_callback(stop)
 
 
-def _gauges(journal: Journal, hub: Hub) -> Mapping[str, float]:
+def _gauges(journal: Journal, hub: Hub, checkpointer: Checkpointer, engine: Engine) -> Mapping[str, float]:
+    """What Prometheus is told besides the counters; quantiles are over the last 1,024 commits."""
+    figures = journal.figures
     return {
         "journal_waiting_bytes": journal.waiting_bytes,
         "journal_healthy": float(journal.healthy),
+        "journal_commits": figures.commits,
+        "journal_rows": figures.rows,
+        "journal_entries": figures.entries,
+        "journal_failed_commits": figures.failed_commits,
+        "commit_seconds_p50": _quantile(figures.commit_seconds, 0.5),
+        "commit_seconds_p99": _quantile(figures.commit_seconds, 0.99),
+        "commit_rows_p50": _quantile(figures.batch_rows, 0.5),
+        "commit_rows_p99": _quantile(figures.batch_rows, 0.99),
+        "checkpoint_failures": checkpointer.figures.failed,
         "cpu_share": hub.pace.load,
+        **{f"engine_{name}": float(value) for name, value in engine.counters.items()},
     }
+
+
+def _quantile(samples: Collection[float], share: float) -> float:
+    return sorted(samples)[min(len(samples) - 1, int(share * len(samples)))] if samples else 0.0
