@@ -30,8 +30,8 @@ def _empty_polls(archive: Archive) -> list[str]:
                 f"changed. On the wire it saves what it promises ({TITLES[kind]}: {100 * saved:.0f} % of the bytes); "
                 f"of the processor an empty poll takes {1e6 * empty:,.0f} µs and one with news {1e6 * full:,.0f} µs. "
                 "Most of a poll is reading the request, routing it, judging the caller and looking one number up; the "
-                "state itself is only copied out of memory. So asking less often helps, and 304 helps the network, not the "
-                "server."
+                "state itself is only copied out of memory. So asking less often helps, and 304 helps the network, not "
+                "the server."
             ]
     return []
 
