@@ -9,6 +9,7 @@ under what they ask for. When the test stops, everybody's content is held agains
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ __all__ = [
 ]  # fmt: skip
 for person in (SocketEditor, EventReader, LongPollingEditor, DiffPollingEditor, PollingEditor, RestOnlyWriter):
     person.host = "http://127.0.0.1:8000"
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # setting up and checking are not the show
 del person  # Locust takes every user class that it finds here, under whatever name
 
 
