@@ -77,7 +77,7 @@ async def running_node(shell: str, folder: Path, limits: Limits) -> AsyncIterato
         server = uvicorn.Server(config)
         server.capture_signals = nullcontext  # type: ignore[method-assign]  # pytest keeps its own
         task = asyncio.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110  # uvicorn offers no event to wait for
             await asyncio.sleep(0)
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
