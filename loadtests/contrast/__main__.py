@@ -46,6 +46,7 @@ def arguments() -> argparse.Namespace:
     add("--token", help="bearer token for --host")
     add("--trace", default=str(TRACE), help="recorded typing (editing-traces format, one author; file or URL)")
     add("--output", type=Path, help="folder for report, plots and raw figures (loadtests/results)")
+    add("--note", help="a sentence for the report's head, such as what else the machine was doing")
     add("--resume", action="store_true", help="keep what an earlier, cut-off study has measured already")
     add("--render-only", action="store_true", help="write the report again from the raw figures")
     add("--cores", type=int, nargs=2, default=_cores(), metavar=("SERVER", "PEOPLE"), help="cores to use")
@@ -80,15 +81,17 @@ def measure(archive: Archive, options: argparse.Namespace) -> None:
         pace = pace.scaled(min(3.0, options.budget / BUDGET_MIN))
     script = Script.record(options.trace)
     archive.facts.pop("skipped", None)
+    before = f"{archive.facts['command']}\n" if archive.facts.get("command") else ""
     archive.facts |= {
         "started": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": describe(),
-        "command": command(),
+        "command": before + command(),
         "pace": pace.name,
         "window_s": pace.window_s,
         "rounds": pace.rounds,
         "trace": script.name,
         "own_server": bool(options.host),
+        "note": options.note or archive.facts.get("note", ""),
     }
 
     def say(line: str) -> None:

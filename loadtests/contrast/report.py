@@ -35,6 +35,7 @@ def _preamble(archive: Archive) -> list[Block]:
         ),
         Text(f"Taken {facts.get('started', '?')} in {facts.get('minutes', 0):.0f} minutes with"),
         Code(str(facts.get("command", "?"))),
+        *([Text(f"**{facts['note']}**")] if facts.get("note") else []),
         Text(
             f"Machine: {machine}. Server on one core, people and probe on another, loopback only; windows of "
             f"{facts.get('window_s', 0):g} s or more, medians of {facts.get('rounds', 1)} in the middle of the grid."
