@@ -8,7 +8,20 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from collab import __version__
-from collab.api import docs, documents, events, health, openapi, presence, problems, snapshots, state, updates
+from collab.api import (
+    content,
+    docs,
+    documents,
+    events,
+    health,
+    openapi,
+    presence,
+    problems,
+    snapshot_content,
+    snapshots,
+    state,
+    updates,
+)
 from collab.api.edge import API, Edge
 from collab.api.parts import Parts
 from collab.api.polls import Polls
@@ -18,7 +31,9 @@ ROUTERS = (
     documents.router,
     state.router,
     updates.router,
+    content.router,
     snapshots.router,
+    snapshot_content.router,
     events.router,
     presence.router,
 )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from secrets import randbelow
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from uuid_utils import uuid7
 
 from collab.api.bodies import created
-from collab.api.deps import ID_SCHEMA, Caller, PartsDep, Readable, Writable
+from collab.api.content import WORK, Form, Kind
+from collab.api.deps import ID_SCHEMA, Caller, PartsDep, Readable, Target, Writable
 from collab.api.erasure import erase
 from collab.api.etags import version
 from collab.api.idempotency import RepeatableDep
 from collab.api.models import Cursor, Metadata, Title, merge_patch_body, merged
 from collab.api.parts import Parts
-from collab.api.problems import ALWAYS, NAMED, answers
+from collab.api.problems import ALWAYS, LOADED, NAMED, answers
 from collab.errors import (
     BadRequest,
     Conflict,
@@ -28,9 +31,29 @@ from collab.errors import (
 from collab.limits import DEFAULT
 from collab.sockets.admission import document_id
 from collab.store.base import Document
-from collab.types import Access
+from collab.types import Access, DocumentId, Principal
 
 router = APIRouter(prefix="/documents", tags=["documents"])
+ROOTS_MAX = 32
+RootName = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"format": "text"})]
+
+
+class NewRoot(BaseModel):
+    """First content of a root type."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Kind = Field(examples=["text"])
+    format: Form | None = Field(None, description="`text` of a text, else `json`, if not given.")
+    value: JsonValue = Field(description="A string, unless the format is `json`.", examples=["hello"])
+
+    def body(self) -> bytes:
+        """As a PUT of the content would send it. Raises Unprocessable."""
+        if self.format == "json" or (self.format is None and self.type != "text"):
+            return json.dumps(self.value).encode()
+        if not isinstance(self.value, str):
+            raise Unprocessable(f"content of a {self.type} is a string, unless its format is json")
+        return self.value.encode()
 
 
 class NewDocument(BaseModel):
@@ -41,6 +64,7 @@ class NewDocument(BaseModel):
     id: Annotated[str | None, Field(json_schema_extra=ID_SCHEMA, examples=["notes"])] = None
     title: Title | None = None
     metadata: Metadata = Field(default_factory=dict)
+    content: Annotated[dict[RootName, NewRoot], Field(max_length=ROOTS_MAX)] = Field(default_factory=dict)
 
 
 class DocumentPatch(BaseModel):
@@ -104,7 +128,7 @@ LIST_FETCHES_MAX = 20  # a caller who may see few documents gets short pages, no
     summary="Create a document",
     responses={
         **created("read_document", document="$response.body#/id"),
-        **answers(*NAMED, Conflict, TooLarge, Unprocessable),
+        **answers(*LOADED, *WORK, Conflict, TooLarge),
     },
 )
 async def create_document(
@@ -119,11 +143,25 @@ async def create_document(
     async def work() -> str:
         document = checked_id(body.id, parts) if body.id is not None else str(uuid7())
         parts.door.policy.require(principal, document, Access.WRITE)
-        return (await parts.catalog.create(document, body.title, body.metadata)).id
+        return await born(parts, document, body, principal)
 
     document = await repeatable.once(work)
     response.headers["Location"] = f"/api/documents/{quote(document, safe='')}"
     return details(parts, await parts.catalog.get(document))
+
+
+async def born(parts: Parts, document: DocumentId, body: NewDocument, principal: Principal) -> str:
+    """Creates the document; its first content is made before, so that what cannot be made creates nothing."""
+    made: list[bytes] = []
+    client_id = randbelow(2**32 - 1) + 1
+    for name, root in body.content.items():
+        update = await parts.engine.write(made, client_id, root.body(), name, root.type, root.format)
+        made += [update] if update is not None else []
+    created = await parts.catalog.create(document, body.title, body.metadata)
+    async with Target(parts, document, principal).room() as slot:
+        for update in made:
+            await parts.hub.submit(slot, update, principal.id)
+    return created.id
 
 
 def checked_id(document: str, parts: Parts) -> str:

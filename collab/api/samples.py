@@ -38,7 +38,7 @@ SAMPLES: Mapping[str, Sample] = {
     "put_content": Sample(query="?root=default&type=text", text="hello world", media_type="text/plain"),
     "patch_content": Sample(
         query="?root=default&type=text",
-        json=[{"op": "insert", "at": 5, "text": ","}, {"op": "replace", "find": "world", "text": "people"}],
+        json=[{"op": "insert", "index": 5, "text": ","}, {"op": "replace", "find": "world", "text": "people"}],
     ),
     "create_snapshot": Sample(json={"label": "before the review"}),
     "list_snapshots": Sample(),
