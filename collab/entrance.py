@@ -10,8 +10,8 @@ from collab.auth.jwt import JwtAuthenticator
 from collab.auth.keys import Keys
 from collab.auth.open_mode import Openness, check_bind, is_open
 from collab.auth.origins import Origins
-from collab.auth.policy import GrantPolicy
 from collab.auth.proxies import Proxies
+from collab.auth.revocations import RevocablePolicy, Revocations
 from collab.auth.tickets import MemoryTickets, Tickets
 from collab.auth.trust import Trust
 from collab.settings import Settings
@@ -25,6 +25,7 @@ class Entrance:
     guard: Guard
     keys: Keys
     tickets: Tickets
+    revocations: Revocations
     jwt: JwtAuthenticator | None
 
     @classmethod
@@ -34,15 +35,16 @@ class Entrance:
         open_to_all = is_open(bool((await store.keys.list(1)).items), jwt is not None)
         check_bind(settings.host, open_to_all, settings.open_to_the_world)
         openness = Openness(open_to_all, settings.open_to_the_world)
-        keys, tickets = Keys(store.keys), Tickets(MemoryTickets())
+        keys, tickets, revocations = Keys(store.keys), Tickets(MemoryTickets()), Revocations()
         guard = Guard(
             AnyAuthenticator(keys, tickets, jwt, openness),
-            GrantPolicy(),
+            RevocablePolicy(revocations),
             Origins(settings.origins),
             openness,
             Proxies(settings.trusted_proxies),
+            revocations,
         )
-        return cls(guard, keys, tickets, jwt)
+        return cls(guard, keys, tickets, revocations, jwt)
 
     async def close(self) -> None:
         """Ends what is under way."""

@@ -54,6 +54,8 @@ class Limits:
 
     # --- a node
     sessions_per_document_max: int = 5_000
+    sessions_per_user_max: int = 200  # tabs of one person, or one script that forgot to close; 0: any
+    sessions_per_address_max: int = 2_000  # a large office behind one address; 0: any
     sessions_max: int = 50_000
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 
 from collab.api.access import Door
 from collab.api.app import create_app
 from collab.api.parts import Parts
+from collab.auth.vigil import Vigil
 from collab.bus.local import LocalBus
 from collab.checkpoint import Checkpointer, Policy
 from collab.engine.client import Engine
@@ -102,7 +104,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         on_committed=lambda slot: consider(checkpointer, slot),
     )
     upkeep = Upkeep(hub)
-    for forever in (upkeep.run(), hub.pace.run()):
+    vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)
+    await vigil.look()  # nobody is let in before it is known what was revoked
+    for forever in (upkeep.run(), hub.pace.run(), vigil.run()):
         _run(stack, forever)
     sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals)
     app = create_app(
@@ -124,7 +128,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         cors=settings.origins,
     )
     app.router.routes.append(asgi.route(sockets))
+    app.get("/", include_in_schema=False)(_front)
     return Services(settings, node, limits, store, journal, engine, hub, entrance, sockets, upkeep, app)
+
+
+async def _front() -> RedirectResponse:
+    """The front page is the documentation until there is an editor to show."""
+    return RedirectResponse("/docs")
 
 
 def consider(checkpointer: Checkpointer, slot: Slot) -> None:

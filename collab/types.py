@@ -47,6 +47,8 @@ class Principal:
     `kind` is "open" (no authentication is configured), "key", "jwt" or "ticket".
     `key_id` names the API key or the token's `jti`, so that revocation can find the sockets it opened.
     `expires_at` is Unix seconds, or None if it never ends. `grants` and `scopes` say what it may do (auth/policy.py).
+    `issued_at` is when the ticket or token was made, Unix seconds, or None if nobody can know: a revocation ends what
+    was issued before it.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Principal:
     expires_at: float | None = None
     grants: tuple[Grant, ...] = ()
     scopes: frozenset[Scope] = frozenset()
+    issued_at: float | None = None
 
 
 ANONYMOUS = Principal(id="anonymous", grants=(Grant("*", Access.WRITE),), scopes=frozenset(Scope))

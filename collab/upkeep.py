@@ -1,16 +1,19 @@
-"""What a node does once a second: signs of life, keepalives, stuck readers, unloading."""
+"""What a node does once a second: signs of life, keepalives, stuck readers, permissions that are over, unloading."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from random import uniform
 
 import structlog
 
 from collab.core.room import KEEPALIVE_WIRE
-from collab.errors import Draining, SlowReader
+from collab.errors import Draining, SlowReader, Unauthorized
 from collab.hub import Hub
 from collab.slot import Slot
+from collab.types import Access
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +28,10 @@ DRAIN_PAUSE_S = 0.05
 class Upkeep:
     """Walks rooms and sessions; every room has its own error scope."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, clock: Callable[[], float] = time.time) -> None:
+        """`clock`: Unix seconds, for what expires."""
         self._hub = hub
+        self._clock = clock
         self._listened_at = 0.0
 
     async def run(self) -> None:
@@ -55,9 +60,14 @@ class Upkeep:
             slot.kept_alive_at = now
             for write in list(room.live.values()):
                 write(KEEPALIVE_WIRE)
-        for session in [s for s in room.sessions if s.slow_since is not None]:
+        wall = self._clock()
+        for session in list(room.sessions):
+            expires_at = session.principal.expires_at
             if session.slow_since is not None and now - session.slow_since > room.limits.stuck_s:
                 session.outbox.close(SlowReader())
+            elif expires_at is not None and wall >= expires_at:
+                session.access = Access.NONE
+                session.outbox.close(Unauthorized("this permission has expired"))
 
     def _listen(self) -> None:
         for _, session in self._hub.sessions():

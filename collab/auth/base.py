@@ -114,6 +114,35 @@ class TicketStore(Protocol):
         """Returns it and forgets it, atomically: of any number of callers on any node one gets it, the others None."""
 
 
+REMEMBERED_S = 86_400.0
+"""How long a revocation counts: no ticket's session is longer, and a provider's tokens should not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """From `at` on, whatever was given before and matches gives `access` at most; NONE ends it.
+
+    What is named must all match: a user, a document, an API key or a token's `jti`; at least one is named.
+    """
+
+    id: str
+    at: datetime
+    user: str | None = None
+    document: DocumentId | None = None
+    key: str | None = None
+    access: Access = Access.NONE
+
+
+class RevocationStore(Protocol):
+    """Revocations, where every node finds them. Both methods raise StorageUnavailable."""
+
+    async def add(self, revocation: Revocation) -> None:
+        """Durable when it returns."""
+
+    async def since(self, at: datetime) -> list[Revocation]:
+        """Those of this moment and later, oldest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
     """Who did what to which document, and how it ended.

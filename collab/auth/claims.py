@@ -44,8 +44,6 @@ def read_principal(claims: dict[str, object], rules: ClaimRules, now: float) -> 
     _check(now < ends_at)
     if "nbf" in claims:
         _check(_read_time(claims["nbf"]) <= now + rules.leeway_s)
-    if "iat" in claims:
-        _read_time(claims["iat"])
     return Principal(
         id=_read_subject(claims.get("sub")),
         kind="jwt",
@@ -54,6 +52,7 @@ def read_principal(claims: dict[str, object], rules: ClaimRules, now: float) -> 
         expires_at=ends_at,
         grants=_read_grants(claims.get(rules.grants_claim, [])),
         scopes=_read_scopes(claims.get(rules.scopes_claim, []) if rules.scopes_claim else []),
+        issued_at=_read_time(claims["iat"]) if "iat" in claims else None,
     )
 
 

@@ -14,7 +14,8 @@ from collab.auth.base import Authenticator, Credentials, Policy
 from collab.auth.open_mode import Openness
 from collab.auth.origins import Origins
 from collab.auth.proxies import Proxies
-from collab.errors import BadRequest, Forbidden
+from collab.auth.revocations import Revocations
+from collab.errors import BadRequest, Forbidden, Unauthorized
 from collab.types import Access, DocumentId, Principal
 
 
@@ -23,7 +24,8 @@ class Approach:
     """A request, as far as its right to be answered goes. Each sequence has every value of a header.
 
     `peer`: the address of the connection, None for a Unix socket; `offered`: subprotocols; `stream`: it opens a
-    socket or an event stream, where browsers cannot set headers and tickets are taken.
+    socket or an event stream, where browsers cannot set headers and tickets are taken; `message`: a token that came
+    over the open socket, in the place of all others.
     """
 
     peer: str | None
@@ -36,6 +38,7 @@ class Approach:
     query: str = ""
     offered: Sequence[str] = ()
     stream: bool = False
+    message: str | None = None
 
 
 class Guard:
@@ -48,9 +51,11 @@ class Guard:
         origins: Origins | None = None,
         openness: Openness | None = None,
         proxies: Proxies | None = None,
+        revocations: Revocations | None = None,
     ) -> None:
-        """Without more it is closed to strange origins, and believes no proxy."""
+        """Without more it is closed to strange origins, believes no proxy, and nothing was revoked."""
         self.policy = policy
+        self._revocations = revocations or Revocations()
         self.openness = openness or Openness()
         self._authenticator = authenticator
         self._origins = origins or Origins()
@@ -63,7 +68,21 @@ class Guard:
     async def admit(self, approach: Approach) -> Principal:
         """Raises Forbidden, Unauthorized, or what the authenticator raises when it cannot know."""
         self._check_page(approach)
-        return await self._authenticator.who(_credentials(approach))
+        principal = await self._authenticator.who(_credentials(approach))
+        if self._revocations.cap(principal, None) is Access.NONE:
+            raise Unauthorized
+        return principal
+
+    def still(self, principal: Principal, document: DocumentId, now: float) -> Access:
+        """What a principal who was admitted a while ago may do now; `now` is Unix seconds. Raises Unauthorized."""
+        if principal.kind == "open" and not self.openness.open:
+            raise Unauthorized
+        if principal.expires_at is not None and now >= principal.expires_at:
+            raise Unauthorized
+        access = self.policy.may(principal, document)
+        if access is Access.NONE:
+            raise Unauthorized
+        return access
 
     def require(self, principal: Principal, document: DocumentId, needed: Access) -> Access:
         """See Policy.require."""
@@ -81,6 +100,8 @@ class Guard:
 
 
 def _credentials(approach: Approach) -> Credentials:
+    if approach.message is not None:
+        return credentials.of_message(approach.message)
     if approach.stream:
         return credentials.of_stream(approach.authorization, approach.query, approach.offered)
     return credentials.of_request(approach.authorization)

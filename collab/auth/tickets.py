@@ -76,6 +76,7 @@ class Tickets:
             key_id=ticket.key_id,
             expires_at=ticket.ends_at,
             grants=(Grant(ticket.document, ticket.access, exact=True),),
+            issued_at=ticket.opens_until - OPEN_S,
         )
 
 

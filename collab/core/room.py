@@ -123,7 +123,7 @@ class Room:
         pause = session.frame_rate.take(now)
         if kind is Kind.UPDATE or kind is Kind.STEP2:
             if body != EMPTY_UPDATE:
-                self._update(session, body, now, kind is Kind.UPDATE)
+                self._accept(self._check(body), session, now, kind is Kind.UPDATE)
         elif kind is Kind.AWARENESS:
             pause = max(pause, session.awareness_rate.take(now))
             self._presence(session, body, now)
@@ -132,6 +132,8 @@ class Room:
             self._answer_status(session)
         elif kind is Kind.STEP1:
             self._step1(session, body)
+        elif kind is Kind.TOKEN:
+            session.renew(body)
         elif kind is Kind.QUERY_AWARENESS:
             present = self.awareness.present()
             session.write(frame(encode_awareness(present)) if present else KEEPALIVE_WIRE)
@@ -152,13 +154,6 @@ class Room:
                 self.authors.contest(entry[0], owner, session, now).presence = entry
         if nudges:
             session.write(frame(encode_awareness(encode_entries(nudges))))
-
-    def _update(self, session: Session, update: bytes, now: float, typed: bool) -> None:
-        checked = self._check(update)
-        if session.access < Access.WRITE or self.read_only is not None:
-            self._refuse(session, checked, now)
-            return
-        self._accept(checked, session, now, typed)
 
     def _check(self, update: bytes) -> Checked:
         checked = check(update, self.limits)
@@ -210,6 +205,10 @@ class Room:
         return self.ledger.entered
 
     def _accept(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
+        # asked here, and not where frames come in, so that what was held does not outlive a permission taken back
+        if session.access < Access.WRITE or self.read_only is not None:
+            self._refuse(session, checked, now)
+            return
         clocks = self.history.clocks
         if foreign := self.authors.foreign(checked, session, clocks):
             rest = self._contest(checked, foreign, session, now, typed)
@@ -320,7 +319,7 @@ class Room:
         self.history.add(update).seq = seq
         self.ledger.seq = max(self.ledger.seq, seq)
         wire = frame(encode_update(update))
-        for write in self.live.values():
+        for write in list(self.live.values()):
             write(wire)
 
     # ------------------------------------------------------------------ ticks and commits

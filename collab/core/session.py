@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from collab.core.bucket import Bucket
@@ -46,6 +47,8 @@ class Session:
         "owes_status",
         "principal",
         "refused",
+        "renew",
+        "renewing",
         "saved",
         "silent_spans",
         "slow_since",
@@ -57,6 +60,8 @@ class Session:
         self.principal = principal
         self.access = access
         self.outbox = outbox
+        self.renew: Callable[[bytes], None] = lambda token: None  # what a fresh ticket or token is given to
+        self.renewing = False
         self.entered = 0  # number of its newest update in the room's ledger
         self.held = 0  # its updates that wait for their dependencies
         self.refused = False  # something it wrote was not taken: it must never be told "saved"

@@ -22,6 +22,7 @@ class Kind(IntEnum):
     QUERY_AWARENESS = 4  # no body
     STATUS = 5  # body: opaque; echoed once everything before it is durable
     IGNORED = 6  # a type that this dialect does not know or need
+    TOKEN = 7  # body: a fresh ticket or token, so that the session goes on (docs/access.md)
 
 
 _SYNC_KINDS = (Kind.STEP1, Kind.STEP2, Kind.UPDATE)  # calling the enum costs more than the rest of decode
@@ -46,6 +47,8 @@ def decode(frame: bytes) -> tuple[Kind, bytes]:
     if kind == QUERY_AWARENESS:
         # y-sweet answers a query with the same type and a body; that answer needs none.
         return (Kind.QUERY_AWARENESS, b"") if len(frame) == 1 else (Kind.IGNORED, b"")
+    if kind == AUTH and frame[1:2] == b"\x01":
+        return Kind.TOKEN, _only_body(frame, 2)
     read_varuint(frame, 0)
     return Kind.IGNORED, b""
 
@@ -92,6 +95,16 @@ def encode_awareness(body: bytes) -> bytes:
 def encode_denied(reason: str) -> bytes:
     """Tells a client that it may not do what it tried; y-websocket prints it, the others ignore it."""
     return b"\x02\x00" + write_varbytes(reason.encode())
+
+
+def encode_token(token: str) -> bytes:
+    """Presents a fresh ticket or token on the open socket; servers that do not know it ignore it."""
+    return b"\x02\x01" + write_varbytes(token.encode())
+
+
+def encode_access(access: str) -> bytes:
+    """Tells a client what it may do from now on: read, comment or write; clients that do not know it ignore it."""
+    return b"\x02\x02" + write_varbytes(access.encode())
 
 
 def encode_status(payload: bytes) -> bytes:

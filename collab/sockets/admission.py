@@ -3,53 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from secrets import token_hex
-from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 from collab.core.session import Outbox, Session
-from collab.errors import BadRequest, NotFound, Overloaded, StorageUnavailable
+from collab.errors import BadRequest, CollabError, NotFound, Overloaded, StorageUnavailable
 from collab.hub import Hub
 from collab.limits import Limits
 from collab.metrics import Refusals
 from collab.slot import Slot
+from collab.sockets.renewals import Renewals
+from collab.sockets.seats import Seats
+from collab.sockets.upgrade import Doorman, Upgrade
 from collab.types import Access, DocumentId, Principal
 
 MOUNT = "/sync/"
-
-
-@dataclass(frozen=True, slots=True)
-class Upgrade:
-    """A request to open a socket. `path` is raw (percent-encoded), header names are lower case.
-
-    `headers` keeps every value: which of two counts is a question that attackers answer differently.
-    `peer` is None for a Unix socket.
-    """
-
-    path: str
-    query: str
-    headers: Mapping[str, Sequence[str]]
-    peer: str | None
-    secure: bool = False
-
-    def values(self, name: str) -> Sequence[str]:
-        """Every value of a header."""
-        return self.headers.get(name, ())
-
-    @property
-    def subprotocols(self) -> list[str]:
-        """What the client offers; it fails the connection unless one of them is selected."""
-        offered = ",".join(self.values("sec-websocket-protocol"))
-        return [name.strip() for name in offered.split(",") if name.strip()]
-
-
-class Doorman(Protocol):
-    """Decides who may open a socket on a document."""
-
-    async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
-        """Returns (who, access of at least READ, selected subprotocol). Raises Unauthorized, Forbidden, NotFound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +30,8 @@ class Admission:
     principal: Principal
     access: Access
     subprotocol: str | None
+    upgrade: Upgrade
+    seat: tuple[str, ...]
 
 
 def document_id(encoded: str, limits: Limits) -> DocumentId:
@@ -85,6 +57,8 @@ class Sockets:
         self.doorman = doorman
         self.limits = limits
         self.refusals = refusals
+        self.seats = Seats(limits)
+        self._renewals = Renewals(doorman)
 
     async def admit(self, upgrade: Upgrade) -> Admission:
         """Names, authorises and opens; the room stays pinned until the session leaves. Bounded in time."""
@@ -97,15 +71,33 @@ class Sockets:
                 slot = await self.hub.open(document)
         except TimeoutError:
             raise StorageUnavailable("opening the document took too long") from None
+        try:
+            seat = self._seat(upgrade, principal, slot)
+        except CollabError:
+            self.hub.release(slot)
+            raise
+        return Admission(slot, principal, access, subprotocol, upgrade, seat)
+
+    def _seat(self, upgrade: Upgrade, principal: Principal, slot: Slot) -> tuple[str, ...]:
         if self.hub.counters.sockets >= self.limits.sessions_max or (
             len(slot.room.sessions) >= self.limits.sessions_per_document_max
         ):
-            self.hub.release(slot)
             raise Overloaded("too many connections")
-        return Admission(slot, principal, access, subprotocol)
+        return self.seats.take(principal, self.doorman.address(upgrade))
 
     def join(self, admission: Admission, outbox: Outbox) -> Session:
         """The socket is open: greet it and let it take part."""
         session = Session(token_hex(6), admission.principal, admission.access, outbox, self.limits)
+        session.renew = partial(self._renewals.begin, admission.upgrade, admission.slot, session)
         self.hub.join(admission.slot, session)
         return session
+
+    def leave(self, admission: Admission, session: Session) -> None:
+        """The socket is gone."""
+        self.seats.give_back(admission.seat)
+        self.hub.leave(admission.slot, session)
+
+    def abandon(self, admission: Admission) -> None:
+        """The socket was admitted, but never opened."""
+        self.seats.give_back(admission.seat)
+        self.hub.release(admission.slot)

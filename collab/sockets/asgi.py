@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -14,7 +13,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from collab.errors import BadFrame, CollabError
 from collab.protocol.frames import messages
-from collab.sockets.admission import MOUNT, Admission, Sockets, Upgrade
+from collab.sockets.admission import MOUNT, Admission, Sockets
+from collab.sockets.upgrade import Upgrade
+
+CLOSE_S = 1.0  # for a client that does not take what is queued for it
 
 
 class AsgiOutbox:
@@ -27,12 +29,15 @@ class AsgiOutbox:
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
+        self.closed = asyncio.Event()
         self.error: CollabError | None = None
         self.full = False
         self.heard = True
 
     def write(self, wire: bytes) -> None:
         """Queues; the frames are taken apart again, since the ASGI server does its own framing."""
+        if self.error is not None:
+            return
         self._queue.extend(messages(wire))
         self._bytes += len(wire)
         self._wake.set()
@@ -41,9 +46,11 @@ class AsgiOutbox:
             asyncio.get_running_loop().call_soon(self._pause)
 
     def close(self, error: CollabError) -> None:
-        """Ends the connection once what is queued has been written."""
-        self.error = self.error or error
-        self._wake.set()
+        """Ends the connection once what is queued has been written, or in a second if it is not taken."""
+        if self.error is None:
+            self.error = error
+            self._wake.set()
+            asyncio.get_running_loop().call_later(CLOSE_S, self.closed.set)
 
     def ping(self) -> None:
         """ASGI servers ping by themselves."""
@@ -122,21 +129,21 @@ async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission) -
     try:
         outbox.attach()
     except CollabError as error:
-        sockets.hub.release(admission.slot)
+        sockets.abandon(admission)
         await websocket.close(error.close_code, error.detail[:100])
         return
     writer = asyncio.create_task(outbox.run(), name="socket writer")
     reader = asyncio.create_task(_read(websocket, sockets, admission, outbox), name="socket reader")
+    closed = asyncio.create_task(outbox.closed.wait(), name="socket closed")
     try:
-        await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((writer, reader, closed), return_when=asyncio.FIRST_COMPLETED)
         if reader.done() and outbox.error is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(writer), 1.0)
+            await asyncio.wait((writer, closed), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        sockets.hub.leave(admission.slot, outbox.session)
-        for task in (writer, reader):
+        sockets.leave(admission, outbox.session)
+        for task in (writer, reader, closed):
             task.cancel()
-        await asyncio.gather(writer, reader, return_exceptions=True)
+        await asyncio.gather(writer, reader, closed, return_exceptions=True)
 
 
 async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, outbox: AsgiOutbox) -> None:
@@ -146,6 +153,8 @@ async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, ou
             if message["type"] == "websocket.disconnect":
                 return
             data = message.get("bytes")
+            if outbox.error is not None:
+                return  # ended while we waited: nothing more is taken
             if data is None:
                 raise BadFrame("a text frame; this protocol is binary")
             pause_s = sockets.hub.receive(admission.slot, outbox.session, data)

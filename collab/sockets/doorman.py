@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from collab.auth import credentials
 from collab.auth.guard import Approach, Guard
-from collab.sockets.admission import Upgrade
+from collab.errors import Forbidden
+from collab.sockets.upgrade import Upgrade
 from collab.types import Access, DocumentId, Principal
 
 
@@ -19,6 +22,19 @@ class PolicyDoorman:
         principal = await self._guard.admit(approach_of(upgrade))
         access = self._guard.require(principal, document, Access.READ)
         return principal, access, credentials.select_subprotocol(upgrade.subprotocols)
+
+    async def renew(
+        self, upgrade: Upgrade, document: DocumentId, principal: Principal, token: str
+    ) -> tuple[Principal, Access]:
+        """Only for the user who is there already. Raises what the guard raises."""
+        renewed = await self._guard.admit(replace(approach_of(upgrade), message=token))
+        if renewed.id != principal.id:
+            raise Forbidden("this token speaks for somebody else")
+        return renewed, self._guard.require(renewed, document, Access.READ)
+
+    def address(self, upgrade: Upgrade) -> str:
+        """Where the client is, as far as named proxies say."""
+        return self._guard.address(approach_of(upgrade))
 
 
 def approach_of(upgrade: Upgrade) -> Approach:

@@ -27,11 +27,13 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public
 
 from collab.core.session import Session
 from collab.errors import BadFrame, CollabError, Draining, TooLarge
-from collab.sockets.admission import Admission, Sockets, Upgrade
+from collab.sockets.admission import Admission, Sockets
+from collab.sockets.upgrade import Upgrade
 
 log = structlog.get_logger(__name__)
 
 BINARY, CONTINUATION, CLOSE = WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+CLOSE_S = 2.0
 HELD_BYTES_MAX = 64 * 1024  # what a client may send before it is admitted; honest ones send nothing
 
 
@@ -72,10 +74,22 @@ class FastSocket(WSListener):
     # --- outbox
 
     def close(self, error: CollabError) -> None:
-        """Sends the error's close code and hangs up."""
+        """Sends the error's close code and hangs up; the session is over at once, whether that is read or not."""
+        self._leave()
         if self.transport is not None and not self.transport.is_disconnected:
             self.transport.send_close(cast(WSCloseCode, error.close_code), error.detail[:100])
             self.transport.disconnect()
+            asyncio.get_running_loop().call_later(CLOSE_S, self._abort)
+
+    def _abort(self) -> None:
+        """For a client that does not take what is queued for it."""
+        if self.transport is not None:
+            self.transport.underlying_transport.abort()
+
+    def _leave(self) -> None:
+        session, self.session = self.session, None  # nothing more of this connection is looked at
+        if session is not None:
+            self.sockets.leave(self.admission, session)
 
     def ping(self) -> None:
         """A WebSocket ping; any frame in answer sets `heard`."""
@@ -92,7 +106,7 @@ class FastSocket(WSListener):
         try:
             self.session = self.sockets.join(self.admission, self)
         except CollabError as error:
-            self.sockets.hub.release(self.admission.slot)
+            self.sockets.abandon(self.admission)
             self.close(error)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -103,15 +117,14 @@ class FastSocket(WSListener):
         elif kind == BINARY or kind == CONTINUATION:
             self._fragment(kind, frame)
         elif kind == CLOSE:
+            self._leave()
             transport.send_close(frame.get_close_code())
             transport.disconnect()
         elif kind == WSMsgType.TEXT:
             self._refuse(BadFrame("a text frame; this protocol is binary"))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        session, self.session = self.session, None
-        if session is not None:
-            self.sockets.hub.leave(self.admission.slot, session)
+        self._leave()
 
     def pause_writing(self) -> None:
         self.full = True
@@ -152,9 +165,6 @@ class FastSocket(WSListener):
 
     def _refuse(self, error: CollabError) -> None:
         self.sockets.refusals.count("socket", error.code)
-        session, self.session = self.session, None  # nothing more of this connection is looked at
-        if session is not None:
-            self.sockets.hub.leave(self.admission.slot, session)
         self.close(error)
 
     def _rest(self, pause_s: float) -> None:
@@ -199,7 +209,7 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
             self._task.cancel()
         super().connection_lost(exc)
         if self._admission is not None:  # admitted, but gone before the socket opened
-            self.sockets.hub.release(self._admission.slot)
+            self.sockets.abandon(self._admission)
             self._admission = None
 
     def shutdown(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import uuid_utils
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
-from collab.auth.base import ApiKey
+from collab.auth.base import ApiKey, Revocation
 from collab.errors import NotFound
 from collab.store.base import Page
 from collab.store.database import Database
+from collab.store.revocations import insert_revocation
 from collab.store.tables import ApiKeyRow
 from collab.types import Scope
 
@@ -52,11 +54,12 @@ class SqlKeys:
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
     async def revoke(self, id: str, at: datetime) -> ApiKey:
-        """See the port."""
+        """See the port. In the same transaction it becomes a revocation, which ends what the key has opened."""
         revoked = update(KEYS).where(KEYS.c.id == id, KEYS.c.revoked_at.is_(None)).values(revoked_at=at)
 
         def work(connection: Connection) -> ApiKey | None:
-            connection.execute(revoked)
+            if connection.execute(revoked).rowcount:
+                insert_revocation(connection, Revocation(str(uuid_utils.uuid7()), at, key=id))
             return _one(connection, KEYS.c.id == id)
 
         return _existing(await self._database.write(work))

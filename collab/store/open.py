@@ -15,6 +15,7 @@ from collab.store.idempotency import SqlIdempotency
 from collab.store.keys import SqlKeys
 from collab.store.log import SqlLog
 from collab.store.postgres import PostgresDatabase
+from collab.store.revocations import SqlRevocations
 from collab.store.snapshots import SqlSnapshots
 from collab.store.sqlite import SqliteDatabase, path_of
 
@@ -29,6 +30,7 @@ class Store:
     snapshots: SqlSnapshots
     keys: SqlKeys
     audit: SqlAudit
+    revocations: SqlRevocations
     idempotency: SqlIdempotency
     embedded: bool
 
@@ -71,6 +73,7 @@ def _store(database: Database) -> Store:
         snapshots=SqlSnapshots(database),
         keys=SqlKeys(database),
         audit=SqlAudit(database),
+        revocations=SqlRevocations(database),
         idempotency=SqlIdempotency(database),
         embedded=database.dialect == "sqlite",
     )

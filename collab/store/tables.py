@@ -215,6 +215,20 @@ class AuditRow(Base, table=True):
     detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(json_object(), nullable=False))
 
 
+class RevocationRow(Base, table=True):
+    """From `at` on, what was given before to this user, for this document or by this key counts `access` at most."""
+
+    __tablename__ = "revocation"
+    __table_args__ = (Index(None, "at"),)
+
+    id: str = Field(sa_column=Column(id_text(), primary_key=True))
+    at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    user: str | None = Field(default=None, sa_column=Column(Text))
+    document: str | None = Field(default=None, sa_column=Column(id_text()))
+    key: str | None = Field(default=None, sa_column=Column(Text))
+    access: int = Field(sa_column=Column(Integer, nullable=False))
+
+
 def _table(row: type[Base]) -> SQLTable:
     table = row.__table__  # type: ignore[attr-defined]
     assert isinstance(table, SQLTable)
@@ -230,3 +244,4 @@ retired_lineage = _table(RetiredLineageRow)
 idempotency_key = _table(IdempotencyKeyRow)
 api_key = _table(ApiKeyRow)
 audit = _table(AuditRow)
+revocation = _table(RevocationRow)

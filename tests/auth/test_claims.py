@@ -28,6 +28,7 @@ def test_a_good_token_becomes_a_principal() -> None:
         kind="jwt",
         name="Ada",
         key_id="t-1",
+        issued_at=NOW,
         expires_at=NOW + 600 + RULES.leeway_s,
         grants=(Grant("team-a/*", Access.WRITE),),
         scopes=frozenset({Scope.TICKETS_CREATE}),

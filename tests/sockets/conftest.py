@@ -13,14 +13,15 @@ import uvicorn
 from starlette.applications import Starlette
 
 from collab.bus.local import LocalBus
-from collab.errors import CollabError
+from collab.errors import CollabError, Unauthorized
 from collab.hub import Hub, HubSettings
 from collab.journal import Journal
 from collab.limits import Limits
 from collab.metrics import Counters, Refusals
 from collab.sockets import asgi
-from collab.sockets.admission import Sockets, Upgrade
+from collab.sockets.admission import Sockets
 from collab.sockets.fast import FastProtocol
+from collab.sockets.upgrade import Upgrade
 from collab.store.open import open_store
 from collab.types import ANONYMOUS, Access, DocumentId, Principal
 from collab.upkeep import Upkeep
@@ -34,13 +35,25 @@ class TestDoorman:
 
     access: Access = Access.WRITE
     refuse: CollabError | None = None
+    principal: Principal = ANONYMOUS
+    tokens: dict[str, tuple[Principal, Access]] = field(default_factory=dict)
     seen: list[Upgrade] = field(default_factory=list)
 
     async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
         self.seen.append(upgrade)
         if self.refuse is not None:
             raise self.refuse
-        return ANONYMOUS, self.access, next(iter(upgrade.subprotocols), None)
+        return self.principal, self.access, next(iter(upgrade.subprotocols), None)
+
+    async def renew(
+        self, upgrade: Upgrade, document: DocumentId, principal: Principal, token: str
+    ) -> tuple[Principal, Access]:
+        if token not in self.tokens:
+            raise Unauthorized
+        return self.tokens[token]
+
+    def address(self, upgrade: Upgrade) -> str:
+        return upgrade.peer or "unknown"
 
 
 @dataclass

@@ -1,0 +1,119 @@
+"""Permissions of open sockets are kept true: what is revoked anywhere ends or shrinks here within a second.
+
+Every node reads the revocations that others wrote twice a second, from the database that all share: a bus may make it
+quicker, and its loss makes it no slower than this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+import uuid_utils
+
+from collab.auth.base import REMEMBERED_S, KeyStore, Revocation, RevocationStore
+from collab.auth.open_mode import Openness
+from collab.auth.revocations import Revocations, covers
+from collab.core.session import Session
+from collab.errors import StorageUnavailable, Unauthorized
+from collab.hub import Hub
+from collab.protocol.frames import frame
+from collab.protocol.messages import encode_access
+from collab.types import Access, DocumentId
+
+log = structlog.get_logger("collab.auth")
+
+POLL_S = 0.5
+OVERLAP_S = 60.0  # a row appears when its commit does, later than the time written in it; and clocks of nodes differ
+
+
+class Vigil:
+    """Knows every revocation, and applies each to the sessions of this node once."""
+
+    def __init__(
+        self,
+        store: RevocationStore,
+        keys: KeyStore,
+        revocations: Revocations,
+        openness: Openness,
+        hub: Hub,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock`: Unix seconds."""
+        self._store = store
+        self._keys = keys
+        self._revocations = revocations
+        self._openness = openness
+        self._hub = hub
+        self._clock = clock
+        self._since = self._clock() - REMEMBERED_S
+        self._failing = False
+
+    async def revoke(
+        self, user: str | None, document: DocumentId | None, key: str | None, access: Access = Access.NONE
+    ) -> tuple[int, int]:
+        """Durable, and applied on this node, when it returns; returns how many sessions here it ended and lowered."""
+        at = datetime.fromtimestamp(self._clock(), UTC)
+        revocation = Revocation(str(uuid_utils.uuid7()), at, user, document, key, access)
+        await self._store.add(revocation)
+        return self._apply(revocation)
+
+    async def run(self) -> None:
+        """Forever, until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self.look()
+                self._failing = False
+            except StorageUnavailable as error:
+                if not self._failing:
+                    log.warning("revocations of other nodes cannot be read now", error=error.detail)
+                self._failing = True
+            except Exception:
+                log.exception("vigil failed")
+
+    async def look(self) -> tuple[int, int]:
+        """Reads what is new and applies it; returns as `revoke` does. Raises StorageUnavailable."""
+        began = self._clock()
+        ended = lowered = 0
+        for revocation in await self._store.since(datetime.fromtimestamp(self._since, UTC)):
+            more_ended, more_lowered = self._apply(revocation)
+            ended, lowered = ended + more_ended, lowered + more_lowered
+        self._since = began - OVERLAP_S
+        self._revocations.forget(began)
+        if self._openness.open and (await self._keys.list(1)).items:
+            ended += self._close_the_node()
+        return ended, lowered
+
+    def _close_the_node(self) -> int:
+        self._openness.open = False
+        log.warning("closed: a key exists now, so everybody needs one")
+        return self._shrink(lambda session, document: Access.NONE if session.principal.kind == "open" else None)[0]
+
+    def _apply(self, revocation: Revocation) -> tuple[int, int]:
+        if not self._revocations.add(revocation):
+            return 0, 0
+        return self._shrink(
+            lambda session, document: revocation.access if covers(revocation, session.principal, document) else None
+        )
+
+    def _shrink(self, most: Callable[[Session, DocumentId], Access | None]) -> tuple[int, int]:
+        """Leaves each session at most what `most` says of it; None says nothing."""
+        ended = lowered = 0
+        for slot in list(self._hub.slots.values()):
+            for session in list(slot.room.sessions):
+                access = most(session, slot.room.document)
+                if access is None or access >= session.access:
+                    continue
+                session.access = access
+                if access is Access.NONE:
+                    session.outbox.close(Unauthorized("this permission was revoked"))
+                    ended += 1
+                else:
+                    session.write(frame(encode_access(access.name.lower())))
+                    lowered += 1
+            slot.tell("access")  # event streams ask again whether they may go on
+        return ended, lowered

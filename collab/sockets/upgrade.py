@@ -1,0 +1,49 @@
+"""A request to open a socket, and who decides about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from collab.types import Access, DocumentId, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """A request to open a socket. `path` is raw (percent-encoded), header names are lower case.
+
+    `headers` keeps every value: which of two counts is a question that attackers answer differently.
+    `peer` is None for a Unix socket.
+    """
+
+    path: str
+    query: str
+    headers: Mapping[str, Sequence[str]]
+    peer: str | None
+    secure: bool = False
+
+    def values(self, name: str) -> Sequence[str]:
+        """Every value of a header."""
+        return self.headers.get(name, ())
+
+    @property
+    def subprotocols(self) -> list[str]:
+        """What the client offers; it fails the connection unless one of them is selected."""
+        offered = ",".join(self.values("sec-websocket-protocol"))
+        return [name.strip() for name in offered.split(",") if name.strip()]
+
+
+class Doorman(Protocol):
+    """Decides who may open a socket on a document."""
+
+    async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
+        """Returns (who, access of at least READ, selected subprotocol). Raises Unauthorized, Forbidden, NotFound."""
+
+    async def renew(
+        self, upgrade: Upgrade, document: DocumentId, principal: Principal, token: str
+    ) -> tuple[Principal, Access]:
+        """The same user by a token that came over the open socket. Raises as `admit` does."""
+
+    def address(self, upgrade: Upgrade) -> str:
+        """Where the client is, as far as named proxies say."""
