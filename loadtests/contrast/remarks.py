@@ -48,9 +48,9 @@ def _fast_typing(archive: Archive) -> list[str]:
     return [
         "**The faster people type, the cheaper polling gets.** Sockets are said to be for fast streams and polling for "
         f"rare news. From {slow:g} to {fast:g} edits a second and writer the server's cost of a delivered edit fell "
-        f"from {1000 * polling[slow]:,.0f} to {1000 * polling[fast]:,.0f} µs for differential polls, a factor of "
+        f"from {polling[slow]:,.0f} to {polling[fast]:,.0f} µs for differential polls, a factor of "
         f"{polling[slow] / max(polling[fast], 1e-9):,.0f}, because one answer carries all edits since the last; for "
-        f"sockets from {1000 * socket[min(socket)]:,.0f} to {1000 * socket[max(socket)]:,.0f} µs. Rare news is where "
+        f"sockets from {socket[min(socket)]:,.0f} to {socket[max(socket)]:,.0f} µs. Rare news is where "
         "polls cost most per edit, since nearly all of them find nothing; what a socket buys is freshness."
     ]
 
