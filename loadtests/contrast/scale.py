@@ -45,7 +45,7 @@ def _table(costs: Costs, load: Load) -> Table:
             f"{people:,}",
             TITLES[kind],
             number(people * costs.cpu_share(kind, load) / FILL),
-            number(people * costs.memory_bytes(kind, load) / 2**30),
+            number(people * costs.memory_bytes(kind, load) / 2**30) if any(costs.memory.values()) else "not measured",
             number(8 * people * costs.wire_bytes_s(kind, load) / 1e6),
             f"{people * _connections(kind, load):,.0f}",
         )
