@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from collab.doctor import Finding, examine
+from collab.engine.client import Engine
 from collab.errors import CollabError, StorageUnavailable
 from collab.portable.archive import ArchiveReader
 from collab.portable.export import Exporter
@@ -142,9 +143,17 @@ async def _salvage(database: Database, finding: Finding, folder: Path, rebuild: 
 
 
 async def _export(url: str, document: str, target: IO[bytes]) -> None:
-    async with _database(url, readonly=True) as database:
+    async with _database(url, readonly=True) as database, _engine() as engine:
         catalog = SqlCatalog(database)
-        exporter = Exporter(SqlLog(database), catalog, SqlSnapshots(database))
+
+        async def readable(state: bytes) -> bytes | None:
+            try:
+                return await engine.read_all([state])
+            except CollabError as error:  # the archive is whole without it
+                said.print(f"[yellow]![/yellow] no readable content: {escape(error.detail)}")
+                return None
+
+        exporter = Exporter(SqlLog(database), catalog, SqlSnapshots(database), readable)
         with _progress(f"exporting {document}", (await catalog.get(document)).seq) as advance:
             made = await exporter.export(document, target, advance)
     said.print(f"[green]✓[/green] {made.seq} updates, content hash {made.content_hash}")
@@ -156,6 +165,15 @@ async def _import(url: str, document: str, source: IO[bytes]) -> None:
         with _progress(f"importing {document}", archive.manifest.seq) as advance:
             await _importer(database).bring_in(archive, document, advance)
     said.print(f"[green]✓[/green] {archive.manifest.seq} updates, content hash {archive.manifest.content_hash}")
+
+
+@asynccontextmanager
+async def _engine() -> AsyncIterator[Engine]:
+    engine = Engine(workers=1)
+    try:
+        yield engine
+    finally:
+        await engine.close()
 
 
 def _importer(database: Database) -> Importer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import IO, Any
 
@@ -16,8 +15,8 @@ from collab.types import DocumentId
 ROWS_AT_ONCE = 500
 Advance = Callable[[int], None]
 """Told how many updates of the log were dealt with."""
-Readable = Callable[[bytes], Awaitable[dict[str, Any]]]
-"""What people can read of a state, per root."""
+Readable = Callable[[bytes], Awaitable[bytes | None]]
+"""What people can read of a state, as JSON; None if it cannot be told now."""
 
 
 def no_progress(updates: int) -> None:
@@ -45,9 +44,10 @@ class Exporter:
         with archive.member("state.bin") as member:
             member.write(state)
         await self._write_snapshots(archive, document)
-        if self._readable is not None:
+        content = await self._readable(state) if self._readable is not None else None
+        if content is not None:
             with archive.member("content.json") as member:
-                member.write(json.dumps(await self._readable(state), indent=1).encode())
+                member.write(content)
         made = manifest(details, details.seq, state, archive)
         archive.close(made)
         return made

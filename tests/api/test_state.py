@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+from dataclasses import replace
 
 import httpx2
 import pytest
 
+from collab.api.app import create_app
 from collab.crdt.gate import check
 from collab.crdt.merge import merge
 from collab.errors import Gone, LineageRetired
@@ -161,3 +163,24 @@ async def test_a_hundred_long_polls_share_one_room(api: Service) -> None:
     assert {answer.content for answer in answers} == {merge([typed(1, 0, "ab")])}
     assert api.parts.counters.rooms_opened == 1
     assert api.parts.hub.slots["d"].pins == 0
+
+
+async def test_alone_a_poll_of_an_open_document_reads_nothing(api: Service) -> None:
+    """Its room knows the head, as nobody else writes the database; deletion and purge are still told."""
+    api.app.state.parts = replace(api.parts, alone=True)
+    app = create_app(api.app.state.parts)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
+        async with api.socket("nothing"):
+            assert (await client.get("/api/documents/nothing/state")).status_code == 404
+        await api.create()
+        await api.post(typed(1, 0, "ab"))
+        headers = {"if-none-match": (await client.get(STATE)).headers["etag"]}
+        with api.statements() as statements:
+            assert (await client.get(STATE, headers=headers)).status_code == 304
+        assert statements == []
+        await api.post(typed(1, 2, "cd"))
+        assert (await client.get(STATE, headers=headers)).status_code == 200
+        await client.delete("/api/documents/d")
+        assert (await client.get(STATE, headers=headers)).status_code == 410
+        await client.delete("/api/documents/d", params={"purge": True})
+        assert (await client.get(STATE, headers=headers)).status_code == 404

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from sqlalchemy import text
@@ -45,6 +48,8 @@ def test_out_of_one_database_into_another(tmp_path: Path) -> None:
     asyncio.run(fill(tmp_path / "one"))
     out = collab(tmp_path / "one", "export", "team/notes")
     assert out.returncode == 0, out.stderr
+    with zipfile.ZipFile(io.BytesIO(out.stdout)) as archive:
+        assert json.loads(archive.read("content.json")) == {"t": {"type": "text", "content": "ababab"}}
     brought = collab(tmp_path / "one", "import", "copy", stdin=out.stdout)
     assert brought.returncode == 0, brought.stderr
     assert asyncio.run(state(tmp_path / "one", "copy")) == asyncio.run(state(tmp_path / "one", "team/notes"))
