@@ -5,26 +5,83 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from collab.crdt.fold import fold, verify
 from collab.crdt.index import build
+from collab.engine.differences import diff
+from collab.engine.formats import loads
+from collab.engine.patch import patch
+from collab.engine.restore import restore
+from collab.engine.views import content_hash, roots, show, show_all
+from collab.engine.write import write
 
+Arguments = dict[str, Any]
 Answer = tuple[Any, list[bytes]]
-Call = Callable[[dict[str, Any], list[bytes]], Answer]
+Call = Callable[[Arguments, list[bytes]], Answer]
 
 
-def _echo(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+def _echo(args: Arguments, blobs: list[bytes]) -> Answer:
     return args, blobs
 
 
-def _fold(args: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """Folds the first blob, if `base`, and the updates after it; answers state and index."""
+def _fold(args: Arguments, blobs: list[bytes]) -> Answer:
     base = blobs.pop(0) if args["base"] else None
     state = fold(base, blobs)
     verify(state, base, blobs)
     return None, [state, build(state)]
 
 
+def _roots(args: Arguments, blobs: list[bytes]) -> Answer:
+    return roots(blobs), []
+
+
+def _show(args: Arguments, blobs: list[bytes]) -> Answer:
+    about, body = show(blobs, args["root"], args["type"], args["format"])
+    return about, [body]
+
+
+def _show_all(args: Arguments, blobs: list[bytes]) -> Answer:
+    return None, [show_all(blobs)]
+
+
+def _content_hash(args: Arguments, blobs: list[bytes]) -> Answer:
+    return content_hash(blobs), []
+
+
+def _diff(args: Arguments, blobs: list[bytes]) -> Answer:
+    before = args["before"]
+    return None, [orjson.dumps(diff(blobs[:before], blobs[before:], args["root"]))]
+
+
+def _write(args: Arguments, blobs: list[bytes]) -> Answer:
+    *parts, body = blobs
+    return _update(write(parts, args["client_id"], args["root"], args["type"], args["format"], body))
+
+
+def _patch(args: Arguments, blobs: list[bytes]) -> Answer:
+    *parts, operations = blobs
+    return _update(patch(parts, args["client_id"], loads(operations)))
+
+
+def _restore(args: Arguments, blobs: list[bytes]) -> Answer:
+    *parts, snapshot = blobs
+    return _update(restore(parts, args["client_id"], snapshot))
+
+
+def _update(update: bytes | None) -> Answer:
+    return None, [] if update is None else [update]
+
+
 CALLS: dict[str, Call] = {
     "echo": _echo,
     "fold": _fold,
+    "roots": _roots,
+    "show": _show,
+    "show_all": _show_all,
+    "content_hash": _content_hash,
+    "diff": _diff,
+    "write": _write,
+    "patch": _patch,
+    "restore": _restore,
 }

@@ -13,11 +13,14 @@ from typing import Any
 
 from collab.engine import faults, prison, wire
 from collab.engine.calls import CALLS
-from collab.errors import CollabError, TooLarge
+from collab.errors import CollabError, TooLarge, Unprocessable
 
 REQUEST_BYTES_MAX = 2**32  # the server is trusted; its limits bound what it sends
 ANSWER_BYTES_MAX = 256 * 1024 * 1024  # a document of 50 MB as JSON; beyond it the server would suffer
 RETIRE_BYTES = 256 * 1024 * 1024  # of peak memory; a new worker costs two milliseconds
+
+_BROKEN: list[BaseException] = []
+"""Keeps what went wrong, and with it all documents that it went wrong in: freeing them could hang or crash."""
 
 
 def serve(sock: socket.socket) -> None:
@@ -39,8 +42,12 @@ def _answer(request: wire.Frame) -> tuple[dict[str, Any], list[bytes]]:
             raise TooLarge(f"the answer has {size} bytes, {ANSWER_BYTES_MAX} are allowed")
     except CollabError as error:
         return {**faults.encode(error), "last": _is_large()}, []
+    except RecursionError as error:  # nested within all limits of ours, but too deep to walk through
+        _BROKEN.append(error)
+        return {**faults.encode(Unprocessable("it is nested too deeply")), "last": True}, []
     except BaseException as error:  # a panic of pycrdt is no Exception, and no state can be trusted after it
         traceback.print_exc()
+        _BROKEN.append(error)
         return {**faults.encode(error), "last": True}, []
     return {"value": value, "last": _is_large()}, blobs
 
