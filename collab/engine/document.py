@@ -19,6 +19,9 @@ from collab.errors import BadUpdate, NotFound, Unprocessable
 
 TYPES: dict[str, Any] = {"text": Text, "map": Map, "array": Array, "xml": XmlFragment}
 UNKNOWN = "unknown"
+NOTHING = (UNKNOWN, *TYPES)
+"""What a root can be that holds nothing."""
+
 SQUASH_BYTES = 32 * 1024  # a late part larger than this is squashed first
 
 EMPTY: dict[str, Value] = {"text": TextNode([]), "map": MapNode({}), "array": ArrayNode([]), "xml": FragmentNode([])}
@@ -53,15 +56,19 @@ class Document:
         """
         if self._looked_at != len(self._edits):
             self._looked_at = len(self._edits)
-            self._may_be = {name: self._possible(name) for name in sorted(self.doc.keys())}
+            self._may_be = {name: self._look(name) for name in sorted(self.doc.keys())}
         return {name: kinds[0] for name, kinds in self._may_be.items()}
+
+    def possible(self, name: str) -> tuple[str, ...]:
+        """What a root can be by what lies in it, the likeliest first."""
+        return self._may_be[name] if name in self.kinds() else NOTHING
 
     def root(self, name: str, kind: str) -> Any:
         """The shared type of that name. Raises Unprocessable if it is of another kind: reading it could hang."""
         if kind not in TYPES:
             raise Unprocessable(f"{kind!r} is no type; there are {', '.join(TYPES)}")
-        if name in self.kinds() and kind not in self._may_be[name]:
-            raise Unprocessable(f"the root {name!r} is of type {self._may_be[name][0]}, not {kind}")
+        if kind not in self.possible(name):
+            raise Unprocessable(f"the root {name!r} is of type {self.possible(name)[0]}, not {kind}")
         return self.doc.get(name, type=TYPES[kind])
 
     def name_and_kind(self, root: str | None, kind: str | None) -> tuple[str, str]:
@@ -108,8 +115,7 @@ class Document:
             raise Unprocessable(f"the edit goes beyond a limit: {error.detail}") from None
         return update
 
-    def _possible(self, name: str) -> tuple[str, ...]:
-        """What a root can be by what lies in it, the likeliest first."""
+    def _look(self, name: str) -> tuple[str, ...]:
         text = self.doc.get(name, type=Text)
         items = [item for item, _ in text.diff()]
         if not all(isinstance(item, BaseType) for item in items):
@@ -119,4 +125,4 @@ class Document:
         if items:
             only_xml = all(isinstance(item, XmlElement | XmlText) for item in items)
             return ("xml", "array", "text") if only_xml else ("array", "text")
-        return ("map",) if len(self.doc.get(name, type=Map)) else (UNKNOWN, *TYPES)
+        return ("map",) if len(self.doc.get(name, type=Map)) else NOTHING

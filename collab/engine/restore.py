@@ -11,11 +11,10 @@ from collab.crdt.fold import squash
 from collab.crdt.gate import check_state_vector
 from collab.crdt.merge import merge
 from collab.engine.containers import edit
-from collab.engine.document import EMPTY, UNKNOWN, Document
+from collab.engine.document import UNKNOWN, Document
 from collab.engine.reader import read
 from collab.engine.surrogates import mend
 from collab.engine.views import hashed
-from collab.engine.write import NotReached
 from collab.errors import Unprocessable
 
 FOREVER_MS = 10**12  # all that is applied is one thing to undo
@@ -38,7 +37,7 @@ def restore(parts: Sequence[bytes], client_id: int, snapshot: bytes) -> bytes | 
         edits += [] if update is None else [update]
     update = edits[0] if len(edits) == 1 else squash(decode(merge(edits))) if edits else None
     if hashed(Document([*parts, *([] if update is None else [update])])) != goal:
-        raise NotReached
+        raise Unprocessable("the state holds types that cannot be made anew where they are")
     return update
 
 
@@ -62,10 +61,9 @@ def _undo(parts: Sequence[bytes], client_id: int, snapshot: bytes, wanted: Docum
 def _edit(parts: Sequence[bytes], client_id: int, snapshot: bytes, wanted: Document) -> bytes | None:
     """The update that edits each root into what it was."""
     now = Document(parts, client_id)
-    target = wanted.content()
     for name, kind in _kinds(wanted, now).items():
         live = now.root(name, kind)
-        edit(live, read(live), target.get(name, EMPTY[kind]))
+        edit(live, read(live), read(wanted.root(name, kind)))
     return now.take_edit()
 
 
@@ -75,8 +73,13 @@ def _vector(document: Document) -> dict[int, int]:
 
 def _kinds(wanted: Document, now: Document) -> dict[str, str]:
     """All roots that hold something then or now. Raises Unprocessable if one has become another type."""
-    kinds = {name: kind for name, kind in now.kinds().items() if kind != UNKNOWN}
-    for name, kind in wanted.kinds().items():
-        if kind != UNKNOWN and kinds.setdefault(name, kind) != kind:
-            raise Unprocessable(f"the root {name!r} was of type {kind} and is of type {kinds[name]}")
+    kinds: dict[str, str] = {}
+    for name in sorted({*wanted.kinds(), *now.kinds()}):
+        was, is_now = wanted.possible(name), now.possible(name)
+        if UNKNOWN in was and UNKNOWN in is_now:
+            continue
+        both = [kind for kind in is_now if kind in was and kind != UNKNOWN]
+        if not both:
+            raise Unprocessable(f"the root {name!r} was of type {was[0]} and is of type {is_now[0]}")
+        kinds[name] = both[0]
     return kinds
