@@ -79,9 +79,17 @@ class Room:
         """Greets: step 1, then who is here (or nobody, so that the client sees a first presence frame)."""
         self.sessions[session] = None
         self.live[session] = session.outbox.write
-        greeting = frame(encode_step1(self.history.clocks.encode_state_vector()))
+        greeting = self._ask(session)
         present = self.awareness.present()
         session.write(greeting + (frame(encode_awareness(present)) if present else KEEPALIVE_WIRE))
+
+    def _ask(self, session: Session) -> bytes:
+        """Step 1. What it says is known here its client will not send: for that, too, its "saved" must wait.
+
+        Someone else may have brought it back from before a crash, and it may be in no commit yet.
+        """
+        session.entered = self.ledger.entered
+        return frame(encode_step1(self.history.clocks.encode_state_vector()))
 
     def leave(self, session: Session, now: float) -> None:
         """Its people are gone at once; what it wrote stays; its client ids are free."""
@@ -287,7 +295,7 @@ class Room:
         asked = session.held > 0
         self._pending.hold(checked, session, typed, self.history.clocks)
         if not asked:
-            session.write(frame(encode_step1(self.history.clocks.encode_state_vector())))
+            session.write(self._ask(session))
 
     def _release(self, now: float) -> None:
         while due := self._pending.release(self.history.clocks):

@@ -286,3 +286,17 @@ def test_frames_beyond_the_rate_slow_the_socket() -> None:
     pauses = [room.receive(a, encode_status(b"\x00"), 100.0) for _ in range(8)]
     assert pauses[:5] == [0.0] * 5
     assert pauses[-1] > 0.0
+
+
+def test_saved_waits_for_what_somebody_else_brought_back_before_the_author_came() -> None:
+    """After a crash b returns first, with an edit of a's that no commit holds; a is told that it is known here."""
+    room = make_room()
+    (b, _) = enter(room, "b")
+    room.receive(b, encode_step2(HELLO), 0.0)
+    show(room)
+    a, to_a = enter(room, "a")
+    room.receive(a, encode_step2(b"\x00\x00"), 0.0)
+    room.receive(a, encode_status(b"\x01"), 0.0)
+    assert to_a.take() == []
+    room.committed(1, 1)
+    assert to_a.take() == [encode_status(b"\x01")]
