@@ -48,7 +48,7 @@ class Peer:
             self.synced = False
             try:
                 transport, _ = await ws_connect(
-                    lambda: _Listener(self._frame),
+                    lambda: _Listener(self._opened, self._frame),
                     self._address.socket,
                     max_frame_size=FRAME_BYTES_MAX,
                     extra_headers=self._address.headers,
@@ -72,9 +72,12 @@ class Peer:
             self._asked = count
             self._transport.send(WSMsgType.BINARY, messages.encode_status(write_varuint(count)))
 
-    async def _stay(self, transport: WSTransport) -> str:
+    def _opened(self, transport: WSTransport) -> None:
+        """Before the first frame: those that come with the handshake's answer are handled before anybody awaits."""
         self._transport, self._asked = transport, None
         transport.send(WSMsgType.BINARY, messages.encode_step1(self._replica.get_state()))
+
+    async def _stay(self, transport: WSTransport) -> str:
         try:
             await transport.wait_disconnected()
         finally:
@@ -110,9 +113,13 @@ def _code(told: Any) -> int:
 class _Listener(WSListener):
     """Joins fragments and hands whole messages on."""
 
-    def __init__(self, deliver: Callable[[WSTransport, bytes], None]) -> None:
+    def __init__(self, opened: Callable[[WSTransport], None], deliver: Callable[[WSTransport, bytes], None]) -> None:
+        self._opened = opened
         self._deliver = deliver
         self._fragments: list[bytes] = []
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._opened(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type is WSMsgType.CLOSE:
