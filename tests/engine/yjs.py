@@ -21,7 +21,7 @@ def content_of_engine(parts: list[bytes]) -> list[Any]:
 
 
 def content_of_yjs(content: str) -> list[Any]:
-    """The four roots as yjs reads them (`shown` in `tests/node/oracle.cjs`), with the engine's words for plain values."""
+    """The four roots as yjs reads them (`shown` in `tests/node/oracle.cjs`), in the engine's words for plain values."""
     roots: list[Any] = json.loads(content)
     return [_normal(root) for root in roots]
 
