@@ -20,6 +20,7 @@ from collab.engine.reader import read
 from collab.errors import Unprocessable
 
 FIRST_STAND_IN = 0xF0000  # private use planes
+SPARE = "\U0010fffd"  # for what has just been embedded and is still empty
 
 LiveText = Text | XmlText
 
@@ -28,7 +29,7 @@ class Layout:
     """A text in code points, each embedded value as one; `ends` are where its runs end."""
 
     def __init__(self, runs: list[Run], stand_ins: dict[bytes, str]) -> None:
-        pieces = [run.insert if isinstance(run.insert, str) else stand_ins[_key(run.insert)] for run in runs]
+        pieces = [run.insert if isinstance(run.insert, str) else stand_ins.get(_key(run.insert), SPARE) for run in runs]
         self.runs = runs
         self.chars = "".join(pieces)
         self.ends: list[int] = []
