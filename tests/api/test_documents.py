@@ -142,6 +142,8 @@ async def test_a_listing_shows_what_may_be_read(api: Service) -> None:
 async def test_head_says_whether_it_exists(api: Service) -> None:
     """Without opening a room."""
     await api.create()
+    for slot in list(api.parts.hub.slots.values()):
+        await api.parts.hub.unload(slot)
     assert (await api.client.head("/api/documents/d")).status_code == 200
     assert (await api.client.head("/api/documents/x")).status_code == 404
     assert api.parts.hub.slots == {}
