@@ -158,9 +158,10 @@ async def born(parts: Parts, document: DocumentId, body: NewDocument, principal:
         update = await parts.engine.write(made, client_id, root.body(), name, root.type, root.format)
         made += [update] if update is not None else []
     created = await parts.catalog.create(document, body.title, body.metadata)
-    async with Target(parts, document, principal).room() as slot:
-        for update in made:
-            await parts.hub.submit(slot, update, principal.id)
+    if made:
+        async with Target(parts, document, principal).room() as slot:
+            for update in made:
+                await parts.hub.submit(slot, update, principal.id)
     return created.id
 
 
