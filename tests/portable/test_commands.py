@@ -8,20 +8,32 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from collab.cli import app
 from collab.crdt.fold import fold
 from collab.store.base import Append, Entry
 from collab.store.open import open_store
 from tests.updates import typed
 
 
-def collab(data: Path, *args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Runs the command."""
-    command = [sys.executable, "-m", "collab", *args, "--data", str(data)]
-    return subprocess.run(command, input=stdin, capture_output=True, timeout=60)
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+def collab(data: Path, *args: str, stdin: bytes = b"") -> Ran:
+    """Runs the command in this process."""
+    done = CliRunner().invoke(app, [*args, "--data", str(data)], input=stdin)
+    return Ran(done.exit_code, done.stdout_bytes, done.stderr_bytes)
 
 
 async def fill(data: Path, damage: bool = False) -> None:
@@ -68,6 +80,16 @@ def test_into_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
     brought = collab(tmp_path / "two", "import", "team/notes", stdin=out.stdout)
     assert brought.returncode == 0, brought.stderr
     assert asyncio.run(state(tmp_path / "two", "team/notes")) == fold(None, [typed(1, 2 * n, "ab") for n in range(3)])
+
+
+def test_a_pipe_between_two_processes(tmp_path: Path) -> None:
+    """As it is typed into a shell."""
+    asyncio.run(fill(tmp_path / "one"))
+    command = f"{sys.executable} -m collab"
+    script = f"{command} export team/notes --data {tmp_path}/one | {command} import copy --data {tmp_path}/two"
+    run = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert asyncio.run(state(tmp_path / "two", "copy")) == asyncio.run(state(tmp_path / "one", "team/notes"))
 
 
 def test_the_doctor_says_that_all_is_well(tmp_path: Path) -> None:
