@@ -12,8 +12,8 @@ from pathlib import Path
 
 import orjson
 import pytest
-
 from collab.api.keys import EXAMPLE_KEY
+
 from collab.api.problems import table
 from collab.api.samples import SAMPLES
 from tests.api.fuzz import fuzz
