@@ -62,6 +62,8 @@ class Audit:
             self.dropped += 1
             self._missing += 1
             return
+        seen = structlog.contextvars.get_contextvars()  # what the doors have written down of this call
+        detail = {name: seen.get(name) for name in ("address", "request")} | detail
         detail |= {"key": by.key_id, "missing_before": str(self._missing) if self._missing else None}
         self._missing = 0
         event = AuditEvent(

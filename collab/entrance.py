@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from collab.audit import Audit
 from collab.auth.authenticator import AnyAuthenticator
 from collab.auth.guard import Guard
 from collab.auth.jwt import JwtAuthenticator
@@ -11,6 +12,7 @@ from collab.auth.keys import Keys
 from collab.auth.open_mode import Openness, check_bind, is_open
 from collab.auth.origins import Origins
 from collab.auth.proxies import Proxies
+from collab.auth.rates import DEFAULT_RATES, Rate, Rates
 from collab.auth.revocations import RevocablePolicy, Revocations
 from collab.auth.tickets import MemoryTickets, Tickets
 from collab.auth.trust import Trust
@@ -26,6 +28,7 @@ class Entrance:
     keys: Keys
     tickets: Tickets
     revocations: Revocations
+    audit: Audit
     jwt: JwtAuthenticator | None
 
     @classmethod
@@ -36,6 +39,7 @@ class Entrance:
         check_bind(settings.host, open_to_all, settings.open_to_the_world)
         openness = Openness(open_to_all, settings.open_to_the_world)
         keys, tickets, revocations = Keys(store.keys), Tickets(MemoryTickets()), Revocations()
+        audit = Audit(store.audit)
         guard = Guard(
             AnyAuthenticator(keys, tickets, jwt, openness),
             RevocablePolicy(revocations),
@@ -43,13 +47,33 @@ class Entrance:
             openness,
             Proxies(settings.trusted_proxies),
             revocations,
+            rates_of(settings, openness.open),
+            audit,
         )
-        return cls(guard, keys, tickets, revocations, jwt)
+        return cls(guard, keys, tickets, revocations, audit, jwt)
 
     async def close(self) -> None:
         """Ends what is under way."""
         if self.jwt is not None:
             await self.jwt.aclose()
+
+
+def rates_of(settings: Settings, open_to_all: bool) -> Rates | None:
+    """What callers may take; None, nothing is counted, for a developer's own loopback unless it is asked for."""
+    given = {
+        "address": settings.requests_per_min_address,
+        "user": settings.requests_per_min_user,
+        "key": settings.requests_per_min_key,
+    }
+    if open_to_all and settings.on_loopback and not any(given.values()):
+        return None
+    rates = dict(DEFAULT_RATES)
+    for name, amount in given.items():
+        if amount == 0:
+            del rates[name]
+        elif amount is not None:
+            rates[name] = Rate(amount, 60)
+    return Rates(rates)
 
 
 def trust_of(settings: Settings) -> Trust:

@@ -31,6 +31,10 @@ class Limits:
     # --- one socket
     frames_per_s: float = 200.0
     frames_burst: int = 400
+    bytes_per_s: float = 1 * MIB
+    bytes_burst: int = 64 * MIB  # a returning client's whole document, and something over
+    debt_told_s: float = 5.0  # a socket that owes so much time is told why it is slow
+    debt_s_max: float = 60.0  # and ended beyond this
     fragments_max: int = 64
     new_clients_per_session: int = 4  # CRDT client ids a session may introduce at once; then one a minute
     new_clients_per_s: float = 1 / 60

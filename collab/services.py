@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,9 +13,12 @@ from secrets import token_hex
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
+from collab.accesslog import AccessLog
 from collab.api.access import Door
 from collab.api.app import create_app
-from collab.api.parts import Parts
+from collab.api.parts import Parts, Permissions
+from collab.audit import Audit
+from collab.auth.credentials import scrub
 from collab.auth.vigil import Vigil
 from collab.bus.local import LocalBus
 from collab.checkpoint import Checkpointer, Policy
@@ -28,8 +33,11 @@ from collab.slot import Slot
 from collab.sockets import asgi
 from collab.sockets.admission import Sockets
 from collab.sockets.doorman import PolicyDoorman
+from collab.store.census import Census
 from collab.store.open import Store, open_store
 from collab.upkeep import Upkeep
+
+AUDIT_CLOSE_S = 3.0
 
 
 def limits_of(settings: Settings, open_to_all: bool) -> Limits:
@@ -37,10 +45,18 @@ def limits_of(settings: Settings, open_to_all: bool) -> Limits:
 
     With authentication configured, loopback is where a proxy forwards the world to.
     """
-    frames_per_s = settings.frames_per_s
-    if frames_per_s is None:
-        frames_per_s = 0.0 if open_to_all and settings.on_loopback else DEFAULT.frames_per_s
-    return replace(DEFAULT, frames_per_s=frames_per_s)
+    at_home = open_to_all and settings.on_loopback
+
+    def bound(given: float | None, usual: float) -> float:
+        return given if given is not None else 0 if at_home else usual
+
+    return replace(
+        DEFAULT,
+        frames_per_s=bound(settings.frames_per_s, DEFAULT.frames_per_s),
+        bytes_per_s=bound(settings.bytes_per_s, DEFAULT.bytes_per_s),
+        sessions_per_user_max=settings.sockets_per_user,
+        sessions_per_address_max=int(bound(settings.sockets_per_address, DEFAULT.sessions_per_address_max)),
+    )
 
 
 @dataclass(slots=True)
@@ -106,9 +122,12 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     upkeep = Upkeep(hub)
     vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)
     await vigil.look()  # nobody is let in before it is known what was revoked
-    for forever in (upkeep.run(), hub.pace.run(), vigil.run()):
+    log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
+    for forever in (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run()):
         _run(stack, forever)
-    sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals)
+    _write_audit(stack, entrance.audit)
+    census = Census(store.database, settings.documents_max)
+    sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals, log_access, census.check)
     app = create_app(
         Parts(
             hub=hub,
@@ -118,6 +137,10 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             idempotency=store.idempotency,
             engine=engine,
             door=Door(entrance.guard),
+            permissions=Permissions(
+                entrance.keys, entrance.tickets, vigil, entrance.audit, store.keys, store.audit, census
+            ),
+            log_access=log_access,
             limits=limits,
             counters=counters,
             refusals=refusals,
@@ -157,6 +180,23 @@ async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
     await engine.start()
     stack.push_async_callback(engine.close)
     return engine
+
+
+def _says_info(settings: Settings) -> bool:
+    return logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO) <= logging.INFO
+
+
+def _write_audit(stack: AsyncExitStack, audit: Audit) -> None:
+    """Until the node closes; then what is queued is written, if the database takes it soon."""
+    task = asyncio.create_task(audit.run(), name="audit")
+
+    async def stop() -> None:
+        audit.close()
+        await asyncio.wait({task}, timeout=AUDIT_CLOSE_S)
+        task.cancel()
+        await asyncio.wait({task})
+
+    stack.push_async_callback(stop)
 
 
 def _run(stack: AsyncExitStack, forever: Coroutine[None, None, None]) -> None:

@@ -48,6 +48,20 @@ class Settings(BaseSettings):
     frames_per_s: float | None = Field(
         None, ge=0, description="Frames a socket may send per second, 0: any; default 200, any while open on loopback."
     )
+    bytes_per_s: float | None = Field(
+        None, ge=0, description="The same in bytes; default 1 MiB after a first 64 MiB, any while open on loopback."
+    )
+    requests_per_min_address: int | None = Field(
+        None, ge=0, description="REST calls from one address, 0: any; default 6000, any while open on loopback."
+    )
+    requests_per_min_user: int | None = Field(None, ge=0, description="The same of one user; default 1200.")
+    requests_per_min_key: int | None = Field(None, ge=0, description="The same by one API key; default 30000.")
+    sockets_per_user: int = Field(200, ge=0, description="Sockets that one user may have open on a node, 0: any.")
+    sockets_per_address: int | None = Field(
+        None, ge=0, description="The same of one address; default 2000, any while open on loopback."
+    )
+    documents_max: int = Field(1_000_000, ge=0, description="Documents that may exist, 0: any.")
+    access_log: bool = Field(True, description="One line per request and socket, at log level info.")
     linger_s: float = Field(30.0, ge=0, description="How long an empty room stays loaded.")
     resident_bytes_max: int = Field(512 * 1024 * 1024, ge=0, description="Memory for documents over all rooms.")
     tick_ms_max: float = Field(20.0, ge=0, le=100, description="The longest a costly room spaces its ticks.")

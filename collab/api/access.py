@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
+from collab.api.reception import visit_of
 from collab.auth.guard import Approach, Guard
-from collab.types import Principal
+from collab.errors import CollabError
+from collab.types import Access, DocumentId, Principal
 
 
 class Door:
@@ -18,9 +20,25 @@ class Door:
     async def authenticate(self, request: HTTPConnection, stream: bool = False) -> Principal:
         """`stream`: an event stream, where browsers cannot set headers, so that the query may carry a ticket.
 
-        Raises what the guard raises.
+        Asked twice on the way, it answers as the first time: a request is counted once. Raises what the guard raises.
         """
-        return await self.guard.admit(approach_of(request, stream))
+        visit = visit_of(request.scope)
+        if visit.admitted is None:
+            approach = approach_of(request, stream)
+            visit.address = self.guard.address(approach)
+            try:
+                admitted = await self.guard.admit(approach)
+            except CollabError as error:
+                visit.admitted = error
+            else:
+                visit.admitted, visit.headers = admitted.principal, dict(admitted.headers)
+        if isinstance(visit.admitted, Principal):
+            return visit.admitted
+        raise visit.admitted
+
+    def require(self, principal: Principal, document: DocumentId, needed: Access) -> Access:
+        """See Guard.require."""
+        return self.guard.require(principal, document, needed)
 
 
 def approach_of(request: HTTPConnection, stream: bool = False) -> Approach:

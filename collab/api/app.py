@@ -9,24 +9,29 @@ from starlette.middleware.cors import CORSMiddleware
 
 from collab import __version__
 from collab.api import (
+    audit,
     content,
     docs,
     documents,
     events,
     health,
+    keys,
     openapi,
     presence,
     problems,
+    sessions,
     snapshot_content,
     snapshots,
     state,
+    tickets,
     updates,
 )
 from collab.api.edge import API, Edge
 from collab.api.parts import Parts
 from collab.api.polls import Polls
+from collab.api.reception import Reception
 
-EXPOSED = ["ETag", "Location", "Next-After", "Retry-After", "RateLimit", "RateLimit-Policy"]
+EXPOSED = ["ETag", "Location", "Next-After", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"]
 ROUTERS = (
     documents.router,
     state.router,
@@ -36,6 +41,10 @@ ROUTERS = (
     snapshot_content.router,
     events.router,
     presence.router,
+    tickets.router,
+    keys.router,
+    sessions.router,
+    audit.router,
 )
 
 
@@ -70,5 +79,6 @@ def create_app(parts: Parts, cors: Iterable[str] = ()) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(cors), allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
         )
-    app.add_middleware(Edge, limits=parts.limits)  # added last, so outermost: it makes the path that all others see
+    app.add_middleware(Edge, limits=parts.limits)  # it makes the path that all others see
+    app.add_middleware(Reception, log=parts.log_access)  # added last, so outermost
     return app

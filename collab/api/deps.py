@@ -15,7 +15,7 @@ from collab.limits import DEFAULT
 from collab.slot import Slot
 from collab.sockets.admission import document_id
 from collab.store.base import Head
-from collab.types import Access, DocumentId, Principal
+from collab.types import Access, DocumentId, Principal, Scope
 
 ID_SCHEMA = {
     "type": "string",
@@ -55,6 +55,14 @@ async def stream_caller(request: Request, parts: PartsDep) -> Principal:
     return await parts.door.authenticate(request, stream=True)
 
 
+async def admin(parts: PartsDep, request: Request) -> Principal:
+    """Who calls, and may do everything. Raises Unauthorized, Forbidden."""
+    principal = await parts.door.authenticate(request)
+    parts.door.guard.require_scope(principal, Scope.ADMIN)
+    return principal
+
+
+AdminDep = Annotated[Principal, Depends(admin)]
 Caller = Annotated[Principal, Depends(caller)]
 StreamCaller = Annotated[Principal, Depends(stream_caller)]
 
@@ -66,6 +74,10 @@ class Target:
     parts: Parts
     document: DocumentId
     principal: Principal
+
+    def tell(self, action: str, **detail: str | None) -> None:
+        """Writes into the audit what was done."""
+        self.parts.permissions.audit.tell(action, self.principal, self.document, None, **detail)
 
     async def head(self) -> Head:
         """Where its log stands, by one indexed read or none. Raises NotFound or Gone."""
@@ -122,7 +134,7 @@ async def watched(document: EncodedId, parts: PartsDep, principal: StreamCaller)
 
 def _target(encoded: str, parts: Parts, principal: Principal, needed: Access) -> Target:
     document = document_id(encoded, parts.limits)
-    parts.door.policy.require(principal, document, needed)
+    parts.door.require(principal, document, needed)
     return Target(parts, document, principal)
 
 

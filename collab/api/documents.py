@@ -18,6 +18,7 @@ from collab.api.deps import ID_SCHEMA, Caller, PartsDep, Readable, Target, Writa
 from collab.api.erasure import erase
 from collab.api.etags import version
 from collab.api.idempotency import RepeatableDep
+from collab.api.listing import Wanted, visible
 from collab.api.models import Cursor, Metadata, Title, merge_patch_body, merged
 from collab.api.parts import Parts
 from collab.api.problems import ALWAYS, LOADED, NAMED, answers
@@ -119,9 +120,6 @@ def details(parts: Parts, document: Document) -> DocumentDetails:
     )
 
 
-LIST_FETCHES_MAX = 20  # a caller who may see few documents gets short pages, not slow ones
-
-
 @router.post(
     "",
     status_code=201,
@@ -142,7 +140,7 @@ async def create_document(
 
     async def work() -> str:
         document = checked_id(body.id, parts) if body.id is not None else str(uuid7())
-        parts.door.policy.require(principal, document, Access.WRITE)
+        parts.door.require(principal, document, Access.WRITE)
         return await born(parts, document, body, principal)
 
     document = await repeatable.once(work)
@@ -157,11 +155,13 @@ async def born(parts: Parts, document: DocumentId, body: NewDocument, principal:
     for name, root in body.content.items():
         update = await parts.engine.write(made, client_id, root.body(), name, root.type, root.format)
         made += [update] if update is not None else []
+    await parts.permissions.census.check()
     created = await parts.catalog.create(document, body.title, body.metadata)
     if made:
         async with Target(parts, document, principal).room() as slot:
             for update in made:
                 await parts.hub.submit(slot, update, principal.id)
+    parts.permissions.audit.tell("document.create", principal, document)
     return created.id
 
 
@@ -180,21 +180,15 @@ async def list_documents(
     prefix: Annotated[str, Query(description="Only ids that begin like this.", examples=["team-a/"])] = "",
     deleted: Annotated[bool, Query(description="Soft-deleted ones as well.")] = False,
 ) -> DocumentPage:
-    """Pages by id, stable while documents are written, created and deleted. Only what the caller may read is listed,
-    so a page may hold fewer than `limit` items and still have a `cursor`.
+    """Pages by id, stable while documents are written, created and deleted. Only what the caller may read is listed.
 
     `metadata.KEY=VALUE` (any number of them, e.g. `metadata.team=a`) keeps those whose top-level metadata has this
     string under this key.
     """
     wanted = {k.removeprefix("metadata."): v for k, v in request.query_params.items() if k.startswith("metadata.")}
-    found: list[Document] = []
-    for _ in range(LIST_FETCHES_MAX):
-        page = await parts.catalog.list(limit, cursor, prefix, wanted or None, deleted)
-        found = [document for document in page.items if parts.door.policy.may(principal, document.id)]
-        cursor = page.cursor
-        if found or cursor is None:
-            break
-    return DocumentPage(items=[details(parts, document) for document in found], cursor=cursor)
+    asked = Wanted(limit, cursor, prefix, wanted or None, deleted)
+    page = await visible(parts.catalog, parts.door.policy, principal, asked)
+    return DocumentPage(items=[details(parts, document) for document in page.items], cursor=page.cursor)
 
 
 @router.get("/{document}", summary="Read a document's details", responses=answers(*NAMED))
@@ -243,13 +237,17 @@ async def delete_document(
     """
     if purge:
         await erase(target.parts, target.document)
+        target.tell("document.purge")
         return
     await target.head()
     await target.parts.catalog.set_deleted(target.document, True)
     target.parts.hub.evict(target.document, Gone())
+    target.tell("document.delete")
 
 
 @router.post("/{document}/undelete", summary="Bring a soft-deleted document back", responses=answers(*NAMED))
 async def undelete_document(target: Writable) -> DocumentDetails:
     """Does nothing to one that is not deleted."""
-    return details(target.parts, await target.parts.catalog.set_deleted(target.document, False))
+    document = await target.parts.catalog.set_deleted(target.document, False)
+    target.tell("document.undelete")
+    return details(target.parts, document)

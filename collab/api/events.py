@@ -6,6 +6,7 @@ Events tell the newest state of things, not each step: a slow reader gets fewer 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -70,6 +71,7 @@ class Feed:
     def __init__(self, watched: Watched, last_event_id: str) -> None:
         lineage, _, rest = last_event_id.partition(".")
         seq, _, snapshot = rest.partition(".")
+        self._target = watched.target
         self._parts = watched.target.parts
         self._document = watched.target.document
         self._slot = watched.slot
@@ -98,8 +100,22 @@ class Feed:
             self._wake.clear()
             for event in await self._due():
                 yield event
-            await self._wake.wait()
+            await self._rest()
         yield ServerSentEvent(event="end", raw_data=bytes(problem(self._error).body).decode())
+
+    async def _rest(self) -> None:
+        """Until something happens; a permission that ends, by time or by being taken back, ends the stream."""
+        target = self._target
+        expires_at = target.principal.expires_at
+        try:
+            async with asyncio.timeout(None if expires_at is None else max(0.0, expires_at - time.time())):
+                await self._wake.wait()
+        except TimeoutError:
+            pass  # it is over now
+        try:
+            target.parts.door.guard.still(target.principal, target.document, time.time())
+        except CollabError as error:
+            self._error = error
 
     async def _due(self) -> list[ServerSentEvent]:
         events = []

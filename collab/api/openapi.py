@@ -34,6 +34,7 @@ TAGS = [
     {"name": "content", "description": "A document's content as text, JSON or XML, for clients that do not."},
     {"name": "snapshots", "description": "Named, immutable states."},
     {"name": "live", "description": "What happens now: events and presence."},
+    {"name": "access", "description": "Tickets for sockets, API keys, taking permissions back, and the audit."},
     {"name": "health", "description": "For operators."},
 ]
 

@@ -6,14 +6,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from collab.accesslog import AccessLog
 from collab.api.access import Door
+from collab.audit import Audit
+from collab.auth.base import AuditStore, KeyStore
+from collab.auth.keys import Keys
+from collab.auth.tickets import Tickets
+from collab.auth.vigil import Vigil
 from collab.hub import Hub
 from collab.limits import Limits
 from collab.metrics import Counters, Refusals
 from collab.store.base import Catalog, Idempotency, Snapshots, UpdateLog
+from collab.store.census import Census
 
 if TYPE_CHECKING:
     from collab.engine.client import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What gives and takes permissions, and writes down who did."""
+
+    keys: Keys
+    tickets: Tickets
+    vigil: Vigil
+    audit: Audit
+    key_store: KeyStore
+    audit_store: AuditStore
+    census: Census
+
 
 Probe = Callable[[], Awaitable[object]]
 """Raises a CollabError when the thing behind it does not work."""
@@ -40,10 +61,12 @@ class Parts:
     idempotency: Idempotency
     engine: Engine
     door: Door
+    permissions: Permissions
     limits: Limits
     counters: Counters
     refusals: Refusals
     probes: Mapping[str, Probe] = field(default_factory=dict)
     probe_s: float = 3.0
     alone: bool = False
+    log_access: AccessLog = field(default_factory=AccessLog)
     gauges: Callable[[], Mapping[str, float]] = no_gauges

@@ -51,11 +51,17 @@ SAMPLES: Mapping[str, Sample] = {
     "delete_snapshot": Sample(),
     "read_events": Sample(options="-sN"),
     "read_presence": Sample(),
+    "create_ticket": Sample(json={"access": "write", "user": {"id": "user-1", "name": "Ada", "color": "#dd3333"}}),
+    "create_key": Sample(json={"name": "backend", "scopes": ["documents:read", "tickets:create"]}),
+    "list_keys": Sample(),
+    "revoke_key": Sample(),
+    "revoke_sessions": Sample(json={"user": "user-1", "document": "notes", "access": "read"}),
+    "read_audit": Sample(query="?limit=20"),
     "healthz": Sample(),
     "readyz": Sample(),
     "metrics": Sample(),
 }
-PARAMETERS = {"document": "notes", "snapshot": "latest"}
+PARAMETERS = {"document": "notes", "snapshot": "latest", "key": "0197a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c"}
 
 
 def curl(operation: str, method: str, path: str, base: str = BASE) -> str:

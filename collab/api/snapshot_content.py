@@ -99,6 +99,7 @@ async def restore_snapshot(target: Writable, snapshot: SnapshotId, repeatable: R
             return update
 
         done = await edit(target, None, make)
+        target.tell("snapshot.restore", snapshot=snapshot, before=kept[0])
         return f"{int(done.changed)} {kept[0]} {done.version}"
 
     changed, before, version = (await repeatable.once(work)).split(" ")

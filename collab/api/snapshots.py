@@ -194,6 +194,7 @@ async def keep_uploaded(target: Target, state: bytes, label: str | None) -> Snap
 async def _keep(target: Target, seq: int, state: bytes, label: str | None, metadata: dict[str, Any]) -> Snapshot:
     parts = target.parts
     kept = await parts.snapshots.create(target.document, seq, state, label, metadata, target.principal.id)
+    target.tell("snapshot.create", snapshot=kept.id)
     slot = parts.hub.slots.get(target.document)
     if slot is not None:
         slot.tell("snapshot", kept.id)
@@ -237,6 +238,7 @@ async def patch_snapshot(body: SnapshotPatch, target: Writable, snapshot: Snapsh
 async def delete_snapshot(target: Writable, snapshot: SnapshotId) -> None:
     """For good."""
     await target.parts.snapshots.delete(target.document, snapshot)
+    target.tell("snapshot.delete", snapshot=snapshot)
 
 
 @router.get(

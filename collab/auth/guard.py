@@ -1,22 +1,26 @@
 """What is asked of every caller at both doors, REST and sockets, in one order, so that neither door is the weaker.
 
 Name of the machine, origin of the page, credentials, rates: a strange page learns nothing of a token, and who guesses
-is counted. What a caller may do with a document is asked afterwards, by `require`.
+is counted. What a caller may do with a document is asked afterwards, by `require`. Every refusal is in the audit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+import structlog
+
+from collab.audit import Audit, caller
 from collab.auth import credentials
 from collab.auth.base import Authenticator, Credentials, Policy
 from collab.auth.open_mode import Openness
 from collab.auth.origins import Origins
-from collab.auth.proxies import Proxies
+from collab.auth.proxies import Proxies, subject
+from collab.auth.rates import Rates, headers
 from collab.auth.revocations import Revocations
-from collab.errors import BadRequest, Forbidden, Unauthorized
-from collab.types import Access, DocumentId, Principal
+from collab.errors import BadRequest, CollabError, Forbidden, Unauthorized
+from collab.types import Access, DocumentId, Principal, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,14 @@ class Approach:
     message: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who it is, and what a REST answer says of its rates."""
+
+    principal: Principal
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Guard:
     """One per node."""
 
@@ -52,26 +64,51 @@ class Guard:
         openness: Openness | None = None,
         proxies: Proxies | None = None,
         revocations: Revocations | None = None,
+        rates: Rates | None = None,
+        audit: Audit | None = None,
     ) -> None:
-        """Without more it is closed to strange origins, believes no proxy, and nothing was revoked."""
+        """Without more it is closed to strange origins, believes no proxy, nothing was revoked, nothing is counted."""
         self.policy = policy
-        self._revocations = revocations or Revocations()
         self.openness = openness or Openness()
         self._authenticator = authenticator
         self._origins = origins or Origins()
         self._proxies = proxies or Proxies()
+        self._revocations = revocations or Revocations()
+        self._rates = rates
+        self._audit = audit
 
     def address(self, approach: Approach) -> str:
         """Where the caller is, as far as named proxies say."""
         return self._proxies.client(approach.peer, approach.forwarded_for)
 
-    async def admit(self, approach: Approach) -> Principal:
-        """Raises Forbidden, Unauthorized, or what the authenticator raises when it cannot know."""
-        self._check_page(approach)
-        principal = await self._authenticator.who(_credentials(approach))
-        if self._revocations.cap(principal, None) is Access.NONE:
-            raise Unauthorized
-        return principal
+    async def admit(self, approach: Approach) -> Admitted:
+        """Raises Forbidden, Unauthorized, RateLimited, or what the authenticator raises when it cannot know."""
+        address = self.address(approach)
+        structlog.contextvars.bind_contextvars(address=address)
+        principal: Principal | None = None
+        try:
+            self._check_page(approach)
+            principal = await self._recognise(approach, subject(address))
+            return Admitted(principal, await self._spend(principal, approach, subject(address)))
+        except CollabError as error:
+            self._tell(principal, None, error)
+            raise
+
+    def require(self, principal: Principal, document: DocumentId, needed: Access) -> Access:
+        """See Policy.require."""
+        try:
+            return self.policy.require(principal, document, needed)
+        except CollabError as error:
+            self._tell(principal, document, error)
+            raise
+
+    def require_scope(self, principal: Principal, scope: Scope) -> None:
+        """See Policy.require_scope."""
+        try:
+            self.policy.require_scope(principal, scope)
+        except CollabError as error:
+            self._tell(principal, None, error)
+            raise
 
     def still(self, principal: Principal, document: DocumentId, now: float) -> Access:
         """What a principal who was admitted a while ago may do now; `now` is Unix seconds. Raises Unauthorized."""
@@ -84,10 +121,6 @@ class Guard:
             raise Unauthorized
         return access
 
-    def require(self, principal: Principal, document: DocumentId, needed: Access) -> Access:
-        """See Policy.require."""
-        return self.policy.require(principal, document, needed)
-
     def _check_page(self, approach: Approach) -> None:
         if len(approach.host) > 1:
             raise BadRequest("more than one Host header")
@@ -97,6 +130,38 @@ class Guard:
             scheme = self._proxies.scheme(approach.peer, approach.scheme, approach.forwarded_proto)
             if not self._origins.allow(approach.origin, scheme, host):
                 raise Forbidden("pages of this origin may not call; name it in COLLAB_ORIGINS")
+
+    async def _recognise(self, approach: Approach, address: str) -> Principal:
+        if self._rates is not None:
+            await self._rates.check({"failures": address})
+        try:
+            given = _credentials(approach)
+            principal = await self._authenticator.who(given)
+            if self._revocations.cap(principal, None) is Access.NONE:
+                raise Unauthorized
+        except Unauthorized:
+            # Forgetting to bring anything is no guess.
+            if self._rates is not None and (approach.authorization or approach.stream):
+                await self._rates.spend({"failures": address})
+            raise
+        return principal
+
+    async def _spend(self, principal: Principal, approach: Approach, address: str) -> Mapping[str, str]:
+        if self._rates is None:
+            return {}
+        if approach.stream:
+            await self._rates.spend({"streams": address})
+            return {}
+        spent = {"address": address}
+        if principal.kind == "key":
+            spent["key"] = principal.id
+        elif principal.kind != "open":
+            spent["user"] = principal.id
+        return headers(await self._rates.spend(spent))
+
+    def _tell(self, principal: Principal | None, document: DocumentId | None, error: CollabError) -> None:
+        if self._audit is not None:
+            self._audit.tell("access.refuse", caller(principal), document, error)
 
 
 def _credentials(approach: Approach) -> Credentials:

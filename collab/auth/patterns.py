@@ -22,6 +22,11 @@ def check_pattern(pattern: str) -> str:
     return pattern
 
 
+def literal_prefix(pattern: str) -> str:
+    """What every id that the pattern covers begins with."""
+    return pattern.partition("*")[0]
+
+
 def matches(pattern: str, document: str) -> bool:
     """True if the pattern covers the document id."""
     first, *rest = pattern.split("*")

@@ -30,7 +30,10 @@ DEFAULT_RATES: Mapping[str, Rate] = {
     "address": Rate(6_000, 60),  # a whole office behind one address
     "user": Rate(1_200, 60),
     "key": Rate(30_000, 60),  # a backend that speaks for all its users
-    "failures": Rate(60, 60),  # wrong credentials from one address; spent only by them
+    "streams": Rate(1_200, 60),  # sockets and event streams opened from one address: an office after a restart
+    # Wrong credentials from one address. Secrets have 256 bits: this saves work, it does not stop guessing, and three
+    # tabs with a stale token must not lock their office out.
+    "failures": Rate(600, 60),
 }
 
 

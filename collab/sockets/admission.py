@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
 from urllib.parse import unquote_to_bytes
 
+from collab.accesslog import AccessLog
 from collab.core.session import Outbox, Session
 from collab.errors import BadRequest, CollabError, NotFound, Overloaded, StorageUnavailable
 from collab.hub import Hub
@@ -17,6 +19,7 @@ from collab.slot import Slot
 from collab.sockets.renewals import Renewals
 from collab.sockets.seats import Seats
 from collab.sockets.upgrade import Doorman, Upgrade
+from collab.store.base import UNBORN
 from collab.types import Access, DocumentId, Principal
 
 MOUNT = "/sync/"
@@ -52,13 +55,24 @@ def document_id(encoded: str, limits: Limits) -> DocumentId:
 class Sockets:
     """Everything the shells share: the hub, the doorman, ceilings and counts."""
 
-    def __init__(self, hub: Hub, doorman: Doorman, limits: Limits, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        doorman: Doorman,
+        limits: Limits,
+        refusals: Refusals,
+        log: AccessLog | None = None,
+        make: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`make` is asked before a document may come into being; it raises if no more are taken."""
         self.hub = hub
         self.doorman = doorman
         self.limits = limits
         self.refusals = refusals
         self.seats = Seats(limits)
         self._renewals = Renewals(doorman)
+        self._log = log or AccessLog()
+        self._make = make
 
     async def admit(self, upgrade: Upgrade) -> Admission:
         """Names, authorises and opens; the room stays pinned until the session leaves. Bounded in time."""
@@ -72,6 +86,8 @@ class Sockets:
         except TimeoutError:
             raise StorageUnavailable("opening the document took too long") from None
         try:
+            if self._make is not None and access is Access.WRITE and slot.room.lineage == UNBORN:
+                await self._make()
             seat = self._seat(upgrade, principal, slot)
         except CollabError:
             self.hub.release(slot)
@@ -90,12 +106,24 @@ class Sockets:
         session = Session(token_hex(6), admission.principal, admission.access, outbox, self.limits)
         session.renew = partial(self._renewals.begin, admission.upgrade, admission.slot, session)
         self.hub.join(admission.slot, session)
+        self._tell("socket opened", admission, session, access=session.access.name.lower())
         return session
 
-    def leave(self, admission: Admission, session: Session) -> None:
-        """The socket is gone."""
+    def leave(self, admission: Admission, session: Session, error: CollabError | None = None) -> None:
+        """The socket is gone; `error` is why we ended it."""
+        self._tell("socket closed", admission, session, code=error.close_code if error else None)
         self.seats.give_back(admission.seat)
         self.hub.leave(admission.slot, session)
+
+    def _tell(self, event: str, admission: Admission, session: Session, **more: object) -> None:
+        self._log.tell(
+            event,
+            session=session.id,
+            document=admission.slot.room.document,
+            actor=session.principal.id,
+            actor_kind=session.principal.kind,
+            **more,
+        )
 
     def abandon(self, admission: Admission) -> None:
         """The socket was admitted, but never opened."""

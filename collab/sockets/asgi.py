@@ -140,7 +140,7 @@ async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission) -
         if reader.done() and outbox.error is not None:
             await asyncio.wait((writer, closed), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        sockets.leave(admission, outbox.session)
+        sockets.leave(admission, outbox.session, outbox.error)
         for task in (writer, reader, closed):
             task.cancel()
         await asyncio.gather(writer, reader, closed, return_exceptions=True)

@@ -19,7 +19,7 @@ class PolicyDoorman:
 
     async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
         """Raises what the guard raises."""
-        principal = await self._guard.admit(approach_of(upgrade))
+        principal = (await self._guard.admit(approach_of(upgrade))).principal
         access = self._guard.require(principal, document, Access.READ)
         return principal, access, credentials.select_subprotocol(upgrade.subprotocols)
 
@@ -27,7 +27,7 @@ class PolicyDoorman:
         self, upgrade: Upgrade, document: DocumentId, principal: Principal, token: str
     ) -> tuple[Principal, Access]:
         """Only for the user who is there already. Raises what the guard raises."""
-        renewed = await self._guard.admit(replace(approach_of(upgrade), message=token))
+        renewed = (await self._guard.admit(replace(approach_of(upgrade), message=token))).principal
         if renewed.id != principal.id:
             raise Forbidden("this token speaks for somebody else")
         return renewed, self._guard.require(renewed, document, Access.READ)

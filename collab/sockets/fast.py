@@ -75,7 +75,7 @@ class FastSocket(WSListener):
 
     def close(self, error: CollabError) -> None:
         """Sends the error's close code and hangs up; the session is over at once, whether that is read or not."""
-        self._leave()
+        self._leave(error)
         if self.transport is not None and not self.transport.is_disconnected:
             self.transport.send_close(cast(WSCloseCode, error.close_code), error.detail[:100])
             self.transport.disconnect()
@@ -86,10 +86,10 @@ class FastSocket(WSListener):
         if self.transport is not None:
             self.transport.underlying_transport.abort()
 
-    def _leave(self) -> None:
+    def _leave(self, error: CollabError | None = None) -> None:
         session, self.session = self.session, None  # nothing more of this connection is looked at
         if session is not None:
-            self.sockets.leave(self.admission, session)
+            self.sockets.leave(self.admission, session, error)
 
     def ping(self) -> None:
         """A WebSocket ping; any frame in answer sets `heard`."""

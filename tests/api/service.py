@@ -13,12 +13,19 @@ import httpx2
 from fastapi import FastAPI
 from sqlalchemy import Connection, Engine, event
 
+from collab.accesslog import AccessLog
 from collab.api.access import Door
 from collab.api.app import create_app
-from collab.api.parts import Parts
+from collab.api.parts import Parts, Permissions
+from collab.audit import Audit
 from collab.auth.base import Authenticator, Credentials
 from collab.auth.guard import Guard
-from collab.auth.policy import GrantPolicy
+from collab.auth.keys import Keys
+from collab.auth.open_mode import Openness
+from collab.auth.rates import Rates
+from collab.auth.revocations import RevocablePolicy, Revocations
+from collab.auth.tickets import MemoryTickets, Tickets
+from collab.auth.vigil import Vigil
 from collab.bus.local import LocalBus
 from collab.core.session import Session
 from collab.hub import Hub, HubSettings
@@ -27,6 +34,7 @@ from collab.limits import DEFAULT, Limits
 from collab.metrics import Counters, Refusals
 from collab.protocol.messages import encode_step1, encode_update
 from collab.slot import Slot
+from collab.store.census import Census
 from collab.store.open import Store, open_store
 from collab.types import ANONYMOUS, Access, Principal
 from tests.fakes import Recorder
@@ -139,6 +147,9 @@ async def running(
     limits: Limits = DEFAULT,
     engine: Any = None,
     authenticator: Callable[[dict[str, Principal]], Authenticator] = Anyone,
+    rates: Rates | None = None,
+    log: AccessLog | None = None,
+    documents_max: int = 0,
 ) -> AsyncIterator[Service]:
     """The service until the block ends."""
     people: dict[str, Principal] = {}
@@ -149,11 +160,22 @@ async def running(
             node="n", update_log=store.log, journal=journal, bus=LocalBus(), limits=limits,
             settings=HubSettings(), counters=counters,
         )  # fmt: skip
+        revocations, openness, audit = Revocations(), Openness(True, anywhere=True), Audit(store.audit)
+        guard = Guard(
+            authenticator(people), RevocablePolicy(revocations), openness=openness, revocations=revocations,
+            rates=rates, audit=audit,
+        )  # fmt: skip
+        permissions = Permissions(
+            Keys(store.keys), Tickets(MemoryTickets()),
+            Vigil(store.revocations, store.keys, revocations, openness, hub),
+            audit, store.keys, store.audit, Census(store.database, documents_max),
+        )  # fmt: skip
         parts = Parts(
             hub=hub, log=store.log, catalog=store.catalog, snapshots=store.snapshots,
             idempotency=store.idempotency, engine=engine,
-            door=Door(Guard(authenticator(people), GrantPolicy())), limits=limits,
+            door=Door(guard), permissions=permissions, limits=limits,
             counters=counters, refusals=Refusals(), probes={"database": store.log.ping},
+            log_access=log or AccessLog(),
         )  # fmt: skip
         app = create_app(parts)
         transport = httpx2.ASGITransport(app, raise_app_exceptions=True)

@@ -49,7 +49,7 @@ async def test_a_strange_page_learns_nothing_of_a_token() -> None:
 @pytest.mark.parametrize("origin", [["https://app.example"], ["http://collab.example"], []])
 async def test_named_pages_own_pages_and_programs_may_ask(origin: list[str]) -> None:
     asking = replace(ASKING, origin=origin, authorization=["Bearer secret"])
-    assert await guard(Secret()).admit(asking) is ANONYMOUS
+    assert (await guard(Secret()).admit(asking)).principal is ANONYMOUS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ async def test_the_scheme_that_a_named_proxy_tells_makes_its_pages_our_own() -> 
         authorization=["Bearer secret"],
     )
     behind = guard(Secret(), proxies=("10.0.0.0/8",))
-    assert await behind.admit(asking) is ANONYMOUS
+    assert (await behind.admit(asking)).principal is ANONYMOUS
     assert behind.address(asking) == "203.0.113.9"
     bare = guard(Secret())
     assert bare.address(asking) == "10.0.0.7"
@@ -92,4 +92,4 @@ async def test_an_open_node_answers_to_this_machines_names_only_as_long_as_it_is
     with pytest.raises(Forbidden):
         await guard(Secret(), openness).admit(asking)
     openness.open = False
-    assert await guard(Secret(), openness).admit(asking) is ANONYMOUS
+    assert (await guard(Secret(), openness).admit(asking)).principal is ANONYMOUS

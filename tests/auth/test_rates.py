@@ -140,4 +140,4 @@ def test_a_storage_that_cannot_slide_is_refused() -> None:
 
 
 def test_there_is_a_rate_for_everything_that_is_counted() -> None:
-    assert set(DEFAULT_RATES) == {"address", "user", "key", "failures"}
+    assert set(DEFAULT_RATES) == {"address", "user", "key", "streams", "failures"}
