@@ -55,7 +55,7 @@ class Upkeep:
 
     def _tend(self, slot: Slot, now: float) -> None:
         room = slot.room
-        room.heartbeat()
+        room.promises.heartbeat()
         if room.live and now - slot.kept_alive_at >= KEEPALIVE_S:
             slot.kept_alive_at = now
             for write in list(room.live.values()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from collab.errors import CollabError
 from collab.protocol.frames import messages
 
@@ -14,9 +16,11 @@ class Recorder:
         self.closed: CollabError | None = None
         self.pings = 0
         self.heard = True
+        self.on_write: Callable[[], None] = lambda: None
 
     def write(self, wire: bytes) -> None:
         self.wire.append(wire)
+        self.on_write()
 
     def close(self, error: CollabError) -> None:
         self.closed = error

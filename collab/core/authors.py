@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 ANSWER_S = 2.0  # how long the holder of an id has to show a sign of life
 NOBODY: Set[int] = frozenset()
-HELD_MAX = 64  # updates held per contest; a client sends what is dropped here again when it is asked
+HELD_MAX = 64  # updates held per contest; whoever wins one that overflowed must come back and bring it all again
 
 
 class Contest:
     """A second connection wants an id that the first one holds; what it wrote waits here for the outcome."""
 
-    __slots__ = ("client", "contender", "owner", "presence", "typed", "until", "updates")
+    __slots__ = ("client", "contender", "overflowed", "owner", "presence", "typed", "until", "updates")
 
     def __init__(self, client: int, owner: Session, contender: Session, until: float) -> None:
         self.client = client
@@ -35,7 +35,22 @@ class Contest:
         self.until = until
         self.typed = False  # it typed as this id; otherwise it only passed on what it had
         self.updates: list[Checked] = []
+        self.overflowed = False  # more came than is held
         self.presence: Presence | None = None
+
+    def hold(self, update: Checked) -> None:
+        """Keeps it for the outcome; until then the contender is not told "saved"."""
+        if not self.updates:
+            self.contender.contested += 1
+        if len(self.updates) < HELD_MAX:
+            self.updates.append(update)
+        else:
+            self.overflowed = True
+
+    def close(self) -> None:
+        """The outcome is known."""
+        if self.updates:
+            self.contender.contested -= 1
 
 
 class Authors:

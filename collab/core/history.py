@@ -16,12 +16,13 @@ CHUNK_BYTES = 16 * 1024  # a chunk this large is sealed: merging it again for ea
 
 
 class Tail:
-    """One tick's update and, once it is committed, its sequence number."""
+    """One tick's update, the ledger number of its last entry and, once that is committed, its sequence number."""
 
-    __slots__ = ("seq", "update")
+    __slots__ = ("number", "seq", "update")
 
     def __init__(self, update: bytes) -> None:
         self.update = update
+        self.number = 0
         self.seq: int | None = None
 
 
@@ -35,6 +36,7 @@ class History:
         self.clocks = Clocks.from_index(index) if index is not None else Clocks()
         self.tail: list[Tail] = []
         self.tail_bytes = 0
+        self._unsettled: list[Tail] = []  # shown, not yet committed
         self._base_update: bytes | None = None
         self._chunks: list[tuple[bytes, bytes]] = []  # (merged update, its frame), the last one still open
         self._chunked = 0  # how many of the tail are in chunks
@@ -61,6 +63,20 @@ class History:
         self.tail_bytes += len(update)
         return item
 
+    def show(self, update: bytes, number: int) -> None:
+        """Appends what a tick showed; it waits for the commit of this ledger number."""
+        item = self.add(update)
+        item.number = number
+        self._unsettled.append(item)
+
+    def settle(self, durable: int, offset: int) -> None:
+        """All ledger numbers up to `durable` are committed; number + offset is the sequence number."""
+        items, cut = self._unsettled, 0
+        while cut < len(items) and items[cut].number <= durable:
+            items[cut].seq = items[cut].number + offset
+            cut += 1
+        del items[:cut]
+
     def load(self, update: bytes, seq: int) -> None:
         """Appends a committed update of the log while opening."""
         checked = check(update)
@@ -80,9 +96,11 @@ class History:
     def rebase(self, base: bytes, index: StateIndex, seq: int) -> None:
         """Puts a folded state in the place of the base and of everything it holds."""
         self.base, self.index, self.base_seq = base, index, seq
-        self._folded += len(self.tail)
-        self.tail = [item for item in self.tail if item.seq is None or item.seq > seq]
-        self._folded -= len(self.tail)
+        position, kept = self.position, [item for item in self.tail if item.seq is None or item.seq > seq]
+        is_suffix = kept == self.tail[len(self.tail) - len(kept) :]
+        # Where another node's commit overtook what is shown here, marks in between no longer say who lacks what.
+        self._folded = position - len(kept) if is_suffix else position
+        self.tail = kept
         self.tail_bytes = sum(len(item.update) for item in self.tail)
         self._base_update, self._answer, self._chunks, self._chunked = None, None, [], 0
         self._whole, self._spliced = index, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from collab.crdt.clocks import Clocks
@@ -28,8 +29,10 @@ class Held:
 class Pending:
     """Bounded by count and bytes. An item is looked at again only when the very clock it waits for is reached."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, present: Container[Session]) -> None:
+        """`present`: the sessions that are here. What others left behind gives way when there is no more room."""
         self._limits = limits
+        self._present = present
         self._items: list[Held] = []
         self._bytes = 0
 
@@ -39,7 +42,9 @@ class Pending:
     def hold(self, checked: Checked, session: Session, typed: bool, clocks: Clocks) -> None:
         """Raises TooLarge when the bounds are reached; what is held stays."""
         size = len(checked.raw)
-        if len(self._items) >= self._limits.pending_structs_max or self._bytes + size > self._limits.pending_bytes_max:
+        if self._is_full(size):
+            self._remove([h for h in self._items if h.session not in self._present])
+        if self._is_full(size):
             raise TooLarge("too many updates ahead of what they depend on")
         waits_for = clocks.missing(checked)
         self._items.append(Held(checked, session, typed, waits_for))
@@ -50,8 +55,16 @@ class Pending:
         """Takes out the items whose first missing dependency has arrived."""
         due = [h for h in self._items if clocks.next.get(h.waits_for[0], 0) >= h.waits_for[1]]
         if due:
-            self._items = [h for h in self._items if h not in due]
-            self._bytes -= sum(len(h.checked.raw) for h in due)
-            for held in due:
-                held.session.held -= 1
+            self._remove(due)
         return due
+
+    def _is_full(self, more_bytes: int) -> bool:
+        limits = self._limits
+        return len(self._items) >= limits.pending_structs_max or self._bytes + more_bytes > limits.pending_bytes_max
+
+    def _remove(self, items: list[Held]) -> None:
+        gone = set(items)
+        self._items = [h for h in self._items if h not in gone]
+        self._bytes -= sum(len(h.checked.raw) for h in items)
+        for held in items:
+            held.session.held -= 1

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Set
 
-from collab.core.authors import HELD_MAX, Authors, Contest
+from collab.core.authors import Authors, Contest
 from collab.core.awareness import Awareness, decode_entries, encode_entries
 from collab.core.effects import Effects
-from collab.core.history import History, Tail
+from collab.core.history import History
 from collab.core.ledger import Ledger
 from collab.core.pending import Pending
+from collab.core.promises import Promises
 from collab.core.session import Session
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
@@ -22,8 +23,10 @@ from collab.crdt.merge import merge_tick
 from collab.crdt.split import split, without_clients
 from collab.errors import (
     AuthorIdInUse,
+    CollabError,
     Forbidden,
     LineageRetired,
+    Overloaded,
     RateLimited,
     SlowReader,
     TooLarge,
@@ -38,7 +41,6 @@ from collab.protocol.messages import (
     decode,
     encode_awareness,
     encode_denied,
-    encode_status,
     encode_step1,
     encode_update,
 )
@@ -65,13 +67,12 @@ class Room:
         self.read_only: str | None = None  # why nobody may write, e.g. a quarantine
         self.retired_authors: frozenset[int] = frozenset()
         self.authors = Authors()
-        self._pending = Pending(limits)
+        self._pending = Pending(limits, self.sessions)
+        self.promises = Promises(self.ledger)
         self._recent: deque[bytes] = deque(maxlen=RECENT)  # newest accepted updates, to know a relay by its bytes
         self._updates: list[Checked] = []
         self._entries: list[Entry] = []
         self._sole_author: Session | None = None
-        self._owing: dict[Session, None] = {}  # who waits for a status answer
-        self._tails: list[tuple[Tail, int]] = []  # shown, not yet committed: (tail, ledger number of its last entry)
 
     # ------------------------------------------------------------------ people
 
@@ -95,7 +96,7 @@ class Room:
         """Its people are gone at once; what it wrote stays; its client ids are free."""
         self.sessions.pop(session, None)
         self.live.pop(session, None)
-        self._owing.pop(session, None)
+        self.promises.forget(session)
         self.awareness.leave(session)
         for contest in self.authors.leave(session):
             self._inherit(contest, now)
@@ -103,22 +104,27 @@ class Room:
     def pause(self, session: Session, now: float) -> None:
         """Its outbox is full: nothing more is queued for it."""
         if session.behind is None and session in self.sessions:
-            session.behind = (self.history.position, self.history.clocks.next.copy())
+            session.behind = (self.history.position, self.history.clocks.before(self._updates))
             session.slow_since = now
             self.live.pop(session, None)
 
     def resume(self, session: Session) -> None:
-        """Its outbox has drained: one diff against what it last had, then it is live again."""
+        """Its outbox has drained: one diff against what it last had, then it is live again.
+
+        Any of these writes may fill it again; what is owed then waits for the next time.
+        """
         if session.behind is None or session not in self.sessions:
             return
         (position, vector), session.behind, session.slow_since = session.behind, None, None
         self.live[session] = session.outbox.write
         present = self.awareness.present()
         session.write(self.history.since(position, vector) + frame(encode_awareness(present or NOBODY)))
-        if session.owes_answer is not None:
+        if session.owes_answer is not None and session.behind is None:
             known, session.owes_answer = session.owes_answer, None
             session.write(self.history.answer(known))
-        self._answer_status(session)
+        if session.held and session.behind is None:
+            session.write(self._ask(session))
+        self.promises.answer(session)
 
     # ------------------------------------------------------------------ frames
 
@@ -136,8 +142,7 @@ class Room:
             pause = max(pause, session.awareness_rate.take(now))
             self._presence(session, body, now)
         elif kind is Kind.STATUS:
-            session.owes_status = body
-            self._answer_status(session)
+            self.promises.ask(session, body)
         elif kind is Kind.STEP1:
             self._step1(session, body)
         elif kind is Kind.TOKEN:
@@ -240,7 +245,7 @@ class Room:
 
     def _write(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes a session's update; what it typed under a free id makes the id its own."""
-        if typed:
+        if typed and session in self.sessions:
             for client, _, _ in checked.runs:
                 if self.authors.owner(client) is None:
                     self._claim(client, session, now)
@@ -265,8 +270,8 @@ class Room:
             contest.typed |= typed
             others = {run[0] for run in checked.runs} - {client}
             part = without_clients(checked.raw, others) if others else checked.raw
-            if part is not None and len(contest.updates) < HELD_MAX:
-                contest.updates.append(check(part, self.limits))
+            if part is not None:
+                contest.hold(check(part, self.limits))
         rest = without_clients(checked.raw, set(foreign))
         return None if rest is None or rest == EMPTY_UPDATE else check(rest, self.limits)
 
@@ -274,22 +279,44 @@ class Room:
         """Settles contests: a live owner keeps its id and a second writer is told so; a silent one gives way."""
         alive, dead = self.authors.decide(now)
         for contest in alive:
-            if contest.typed and not all(self._is_here(update) for update in contest.updates):
-                contest.contender.outbox.close(AuthorIdInUse())
+            self._uphold(contest)
         for contest in dead:
             contest.owner.outbox.close(SlowReader("no sign of life, and its client is back on another connection"))
             self.leave(contest.owner, now)
             self._inherit(contest, now)
+
+    def _uphold(self, contest: Contest) -> None:
+        """The owner lives. What it has not brought itself by now is not taken, so its contender is not "saved"."""
+        contender = contest.contender
+        contest.close()
+        if contest.typed and not all(self._is_here(update) for update in contest.updates):
+            contender.outbox.close(AuthorIdInUse())
+        elif contest.overflowed or not all(map(self.history.clocks.adds_nothing, contest.updates)):
+            contender.refused = True
+        self.promises.answer(contender)
 
     def _is_here(self, update: Checked) -> bool:
         """Whether the owner brought the very same bytes: then the contender only passed them on."""
         return update.raw in self._recent
 
     def _inherit(self, contest: Contest, now: float) -> None:
+        contender = contest.contender
+        contest.close()
         for update in contest.updates:
-            self._accept(update, contest.contender, now, contest.typed)
-        if contest.presence is not None:
-            self.awareness.receive(contest.contender, [contest.presence])
+            self._accept_late(update, contender, now, contest.typed)
+        if contest.overflowed:
+            contender.outbox.close(Overloaded("too much waited for an older connection; come back with it"))
+        elif contest.presence is not None:
+            self.awareness.receive(contender, [contest.presence])
+        self.promises.answer(contender)
+
+    def _accept_late(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
+        """Takes what had to wait; if that cannot be, it is its author's trouble, whoever's frame set it free."""
+        try:
+            self._accept(checked, session, now, typed)
+        except CollabError as error:
+            session.refused = True
+            session.outbox.close(error)
 
     def _hold(self, checked: Checked, session: Session, typed: bool) -> None:
         asked = session.held > 0
@@ -300,7 +327,7 @@ class Room:
     def _release(self, now: float) -> None:
         while due := self._pending.release(self.history.clocks):
             for held in due:
-                self._accept(held.checked, held.session, now, held.typed)
+                self._accept_late(held.checked, held.session, now, held.typed)
 
     def _take(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
         if self.history.size_bytes + len(checked.raw) > self.limits.document_bytes_max:
@@ -360,38 +387,12 @@ class Room:
         merged = updates[0].raw if len(updates) == 1 else merge_tick(updates)
         shown = [merged] if merged is not None else [u.raw for u in updates]
         effects.wire = b"".join([frame(encode_update(u)) for u in shown])
-        self._tails += [(self.history.add(u), self.ledger.entered) for u in shown]
+        for update in shown:
+            self.history.show(update, self.ledger.entered)
 
     def committed(self, first_seq: int, last_seq: int) -> None:
         """The oldest entries given to the journal are on disk under these numbers: tell whoever waits."""
         before = self.ledger.durable
         self.ledger.commit(first_seq, last_seq)
-        durable, tails = self.ledger.durable, self._tails
-        cut = 0
-        while cut < len(tails) and tails[cut][1] <= durable:
-            tails[cut][0].seq = first_seq + tails[cut][1] - before - 1
-            cut += 1
-        del tails[:cut]
-        for session in list(self._owing):
-            self._answer_status(session)
-
-    def _answer_status(self, session: Session) -> None:
-        """Echoes the newest status request once all that its session wrote is durable; never after a refusal."""
-        payload = session.owes_status
-        if payload is None or session.behind is not None:
-            return
-        if not session.refused and not session.held and self.ledger.is_durable(session.entered):
-            session.saved, session.owes_status = payload, None
-            self._owing.pop(session, None)
-            session.write(frame(encode_status(payload)))
-        else:
-            self._owing[session] = None
-
-    def heartbeat(self) -> None:
-        """Answers every owed status with the newest durable one: a sign of life that promises nothing new.
-
-        A y-sweet client that hears nothing within 3 s of asking would drop its connection.
-        """
-        for session in self._owing:
-            if session.saved is not None:
-                session.write(frame(encode_status(session.saved)))
+        self.history.settle(self.ledger.durable, first_seq - before - 1)
+        self.promises.answer_all()

@@ -36,6 +36,7 @@ class Session:
         "access",
         "awareness_rate",
         "behind",
+        "contested",
         "denied_at",
         "entered",
         "frame_rate",
@@ -64,6 +65,7 @@ class Session:
         self.renewing = False
         self.entered = 0  # number of its newest update in the room's ledger
         self.held = 0  # its updates that wait for their dependencies
+        self.contested = 0  # client ids whose holder must first be known dead before its updates are taken
         self.refused = False  # something it wrote was not taken: it must never be told "saved"
         self.saved: bytes | None = None  # the newest status payload that was answered
         self.owes_status: bytes | None = None  # the newest status payload not yet answered

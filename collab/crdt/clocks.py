@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from collab.crdt.checked import Checked
@@ -82,6 +83,14 @@ class Clocks:
             self.deleted.add(*update.deletes[0])
         elif update.deletes:
             self.deleted.update(update.deletes)
+
+    def before(self, updates: Iterable[Checked]) -> dict[int, int]:
+        """The next clocks as they were before these updates, the newest that were noted."""
+        clocks = self.next.copy()
+        for update in updates:
+            for client, start, _ in update.runs:
+                clocks[client] = min(start, clocks[client])
+        return clocks
 
     def new_clients(self, update: Checked) -> list[int]:
         """Clients that have not written in this document yet."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collab.core.authors import HELD_MAX
 from collab.core.room import Room
 from collab.core.session import Session
-from collab.errors import AuthorIdInUse, RateLimited, SlowReader
+from collab.errors import AuthorIdInUse, CollabError, Overloaded, RateLimited, SlowReader
 from collab.limits import Limits
-from collab.protocol.messages import encode_awareness, encode_step2, encode_update
+from collab.protocol.messages import encode_awareness, encode_status, encode_step2, encode_update
 from tests.fakes import Recorder
 from tests.unit.test_room import HELLO, enter, make_room, show
 from tests.updates import deleted, typed, typed_after
@@ -127,3 +128,83 @@ def test_presence_moves_to_the_connection_of_a_client_that_is_back() -> None:
     room.decide(3.1)
     assert isinstance(to_a.closed, SlowReader)
     assert room.awareness.people() == [(1, 2, b'{"x":1}')]
+
+
+def test_what_waits_in_a_contest_is_not_called_saved() -> None:
+    room, _, _, b, to_b = contested()
+    room.committed(1, 1)
+    room.receive(b, encode_update(typed(1, 5, "x")), 1.0)
+    room.receive(b, encode_status(b"\x07"), 1.1)
+    assert to_b.take() == [], "its edit is in no commit"
+    room.decide(3.1)
+    show(room)
+    assert to_b.take() == []
+    room.committed(2, 2)
+    assert to_b.take() == [encode_status(b"\x07")]
+
+
+def test_a_contest_that_ends_with_the_owners_own_copy_lets_the_relay_be_called_saved() -> None:
+    room, a, to_a, b, to_b = contested()
+    room.receive(b, encode_update(typed(1, 5, "x")), 1.0)
+    room.receive(b, encode_status(b"\x07"), 1.1)
+    room.receive(a, encode_update(typed(1, 5, "x")), 1.2)
+    show(room)
+    room.committed(1, 2)
+    to_b.take()
+    to_a.heard = True
+    room.decide(1.5)
+    assert to_b.take() == [encode_status(b"\x07")]
+
+
+def test_a_step_2_whose_foreign_part_never_comes_is_never_called_saved() -> None:
+    room, _, to_a, b, to_b = contested()
+    room.receive(b, encode_step2(typed(1, 5, "x")), 1.0)
+    room.receive(b, encode_status(b"\x07"), 1.1)
+    show(room)
+    room.committed(1, 1)
+    to_a.heard = True
+    room.decide(1.5)
+    assert to_b.take() == []
+    assert to_b.closed is None
+
+
+def test_a_contender_that_typed_more_than_is_held_comes_back_and_brings_it_again() -> None:
+    room, _, to_a, b, to_b = contested()
+    for at in range(HELD_MAX + 1):
+        room.receive(b, encode_update(typed(1, 5 + at, "x")), 1.0)
+    room.decide(3.1)
+    assert isinstance(to_a.closed, SlowReader)
+    assert isinstance(to_b.closed, Overloaded)
+    assert to_b.closed.may_retry
+
+
+def test_what_was_held_for_one_and_cannot_be_taken_ends_that_one_only() -> None:
+    room = make_room(Limits(frames_per_s=0, document_bytes_max=200))
+    (a, to_a), (b, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(b, encode_update(typed_after(2, 0, "y" * 300, (1, 4))), 0.0)
+    room.receive(b, encode_update(typed_after(3, 0, "y", (1, 4))), 0.0)
+    room.receive(b, encode_status(b"\x07"), 0.0)
+    room.receive(a, encode_update(HELLO), 1.0)
+    assert to_a.closed is None
+    assert isinstance(to_b.closed, CollabError)
+    assert room.history.clocks.next == {1: 5, 3: 1}, "the others that waited are taken"
+
+
+def test_a_heir_whose_update_cannot_be_taken_does_not_stop_the_leaver() -> None:
+    room = make_room(Limits(frames_per_s=0, document_bytes_max=100))
+    (a, _), (b, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(b, encode_update(typed(1, 5, "x" * 200)), 1.0)
+    room.leave(a, 1.1)
+    assert isinstance(to_b.closed, CollabError)
+    assert a not in room.sessions
+
+
+def test_who_has_left_becomes_no_owner() -> None:
+    room = make_room()
+    (a, _), (b, _) = enter(room, "a"), enter(room, "b")
+    room.receive(b, encode_update(typed_after(2, 0, "y", (1, 4))), 0.0)
+    room.leave(b, 0.5)
+    room.receive(a, encode_update(HELLO), 1.0)
+    assert room.history.clocks.next == {1: 5, 2: 1}, "what it wrote stays"
+    assert room.authors.owner(2) is None

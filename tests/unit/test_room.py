@@ -7,7 +7,9 @@ import pytest
 from collab.core.history import History
 from collab.core.room import Room
 from collab.core.session import Session
+from collab.crdt.fold import fold
 from collab.crdt.gate import check
+from collab.crdt.index import StateIndex, build
 from collab.errors import BadFrame, BadUpdate, CollabError, TooLarge
 from collab.limits import Limits
 from collab.protocol.messages import (
@@ -123,7 +125,7 @@ def test_status_is_answered_only_after_the_commit_of_all_before_it() -> None:
     room.receive(a, encode_status(b"\x01"), 0.0)
     room.drain()
     assert to_a.take() == []
-    room.heartbeat()
+    room.promises.heartbeat()
     assert to_a.take() == [encode_status(b"\x00")], "a sign of life that promises nothing new"
     room.committed(1, 1)
     assert to_a.take() == [encode_status(b"\x01")]
@@ -300,3 +302,69 @@ def test_saved_waits_for_what_somebody_else_brought_back_before_the_author_came(
     assert to_a.take() == []
     room.committed(1, 1)
     assert to_a.take() == [encode_status(b"\x01")]
+
+
+def test_a_reader_that_pauses_between_an_edit_and_its_tick_gets_it_even_after_a_fold() -> None:
+    room = make_room()
+    (a, _), (b, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.pause(b, 0.0)
+    show(room)
+    room.committed(1, 1)
+    state = fold(None, [HELLO])
+    room.history.rebase(state, StateIndex.decode(build(state), state), 1)
+    room.resume(b)
+    updates = [body for kind, body in map(decode, to_b.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
+    assert any(check(update).runs == ((1, 0, 5),) for update in updates)
+
+
+def test_a_step_2_that_is_owed_outlives_a_second_pause() -> None:
+    room = make_room()
+    a, to_a = enter(room, "a")
+    room.receive(a, encode_update(HELLO), 0.0)
+    show(room)
+    room.pause(a, 0.0)
+    room.receive(a, encode_step1(b"\x00"), 0.0)
+    to_a.on_write = lambda: room.pause(a, 1.0)
+    room.resume(a)
+    to_a.on_write = lambda: None
+    to_a.take()
+    room.resume(a)
+    assert to_a.take()[-1] == encode_step2(b"\x00\x00")
+
+
+def test_what_a_slow_reader_lacks_dependencies_for_is_asked_for_when_it_reads_again() -> None:
+    room = make_room()
+    a, to_a = enter(room, "a")
+    room.pause(a, 0.0)
+    room.receive(a, encode_update(typed(1, 5, "ahead")), 0.0)
+    room.resume(a)
+    assert encode_step1(b"\x00") in to_a.take()
+
+
+def test_what_gone_people_left_waiting_makes_place_for_others() -> None:
+    room = make_room(Limits(frames_per_s=0, pending_structs_max=2))
+    (a, _), (b, to_b) = enter(room, "a"), enter(room, "b")
+    for clock in (5, 6):
+        room.receive(a, encode_update(typed(1, clock, "x")), 0.0)
+    room.leave(a, 0.0)
+    room.receive(b, encode_update(typed(2, 5, "x")), 0.0)
+    assert to_b.closed is None
+    with pytest.raises(TooLarge):
+        for clock in (6, 7):
+            room.receive(b, encode_update(typed(2, clock, "x")), 0.0)
+
+
+def test_a_slow_reader_gets_what_another_node_committed_before_an_edit_it_has_seen() -> None:
+    room = make_room()
+    (a, _), (b, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    show(room)
+    to_b.take()
+    room.pause(b, 0.0)
+    room.receive_remote(typed(9, 0, "remote"), 1)
+    state = fold(None, [typed(9, 0, "remote")])
+    room.history.rebase(state, StateIndex.decode(build(state), state), 1)
+    room.resume(b)
+    updates = [body for kind, body in map(decode, to_b.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
+    assert any((9, 0, 6) in check(update).runs for update in updates)
