@@ -1,4 +1,4 @@
-"""`collab keys`: API keys, straight in the database that `serve` uses."""
+"""`collab keys`: API keys, while `serve` runs and while it does not."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from collab.auth.base import ApiKey
-from collab.auth.keys import Keys
 from collab.errors import CollabError
+from collab.keyring import KeyRing, open_keyring
 from collab.settings import Settings
-from collab.store.open import Store, open_store
 from collab.types import Scope
 
 T = TypeVar("T")
@@ -54,8 +53,8 @@ def create(
     """Makes a key and shows its secret, once: only a hash of it is kept."""
     life_s = None if days is None else days * 86_400
 
-    async def work(store: Store) -> tuple[ApiKey, str]:
-        return await Keys(store.keys).mint(name, scope or DEFAULT_SCOPES, documents or [], life_s)
+    async def work(ring: KeyRing) -> tuple[ApiKey, str]:
+        return await ring.mint(name, scope or DEFAULT_SCOPES, documents or [], life_s)
 
     key, secret = _run(work, data, database_url)
     if as_json:
@@ -67,7 +66,6 @@ def create(
         typer.echo(f"  {secret}\n")
     else:
         typer.echo(secret)
-    typer.echo("A server that was started without any key stays open until it is started again.", err=True)
 
 
 @app.command("list")
@@ -91,24 +89,24 @@ def revoke(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Ends a key for ever, on every node within a second."""
-    key = _run(lambda store: Keys(store.keys).revoke(id), data, database_url)
+    key = _run(lambda ring: ring.revoke(id), data, database_url)
     if as_json:
         _print_json(_public(key))
     else:
         typer.echo(f"revoked {key.id} ({key.name})")
 
 
-def _run(work: Callable[[Store], Awaitable[T]], data: Path | None, database_url: str | None) -> T:
-    """Does it on the store. Exits with 2 for bad settings, with 1 and the reason for anything else."""
+def _run(work: Callable[[KeyRing], Awaitable[T]], data: Path | None, database_url: str | None) -> T:
+    """Does it on the key ring. Exits with 2 for bad settings, with 1 and the reason for anything else."""
 
-    async def on_store(settings: Settings) -> T:
-        async with open_store(settings.resolved_database_url, sync=settings.sqlite_sync) as store:
-            return await work(store)
+    async def on_ring(settings: Settings) -> T:
+        async with open_keyring(settings) as ring:
+            return await work(ring)
 
     given: dict[str, Any] = {"data": data, "database_url": None if database_url is None else SecretStr(database_url)}
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
-        return asyncio.run(on_store(settings))
+        return asyncio.run(on_ring(settings))
     except ValidationError as error:
         for fault in error.errors():
             typer.echo(f"collab: {'.'.join(map(str, fault['loc']))}: {fault['msg']}", err=True)
@@ -118,11 +116,11 @@ def _run(work: Callable[[Store], Awaitable[T]], data: Path | None, database_url:
         raise typer.Exit(1) from None
 
 
-async def _all(store: Store) -> list[ApiKey]:
-    page = await store.keys.list(PAGE)
+async def _all(ring: KeyRing) -> list[ApiKey]:
+    page = await ring.list(PAGE, None)
     keys = list(page.items)
     while page.cursor is not None:
-        page = await store.keys.list(PAGE, page.cursor)
+        page = await ring.list(PAGE, page.cursor)
         keys += page.items
     return keys
 

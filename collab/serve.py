@@ -12,9 +12,11 @@ from typing import Any
 import structlog
 import uvicorn
 
+from collab.hatch import Hatch, path_beside
 from collab.services import Services
 from collab.settings import Settings
 from collab.sockets.fast import FastProtocol
+from collab.store.sqlite import SqliteDatabase
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._services = services
         self._on_ready = on_ready
+        self.hatch: Hatch | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens; then tells the port, which may have been picked by the system."""
@@ -37,10 +40,13 @@ class DrainingServer(uvicorn.Server):
             # them again and again, which made taking in an update twice as dear.
             gc.set_threshold(50_000, 20, 50)
             listening = next(iter(self.servers)).sockets[0]
+            self.hatch = await _open_hatch(self, self._services)
             self._on_ready(listening.getsockname()[1])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops accepting, drains, flushes, then lets uvicorn close what is left."""
+        if self.hatch is not None:
+            self.hatch.close()
         for server in self.servers:
             server.close()
         await self._services.drain()
@@ -87,6 +93,22 @@ async def _serve(settings: Settings, on_ready: Callable[[int], None]) -> None:
         if open_to_all:
             log.warning("open: no authentication is configured, whoever reaches this address may do everything")
         await DrainingServer(config, services, on_ready).serve()
+
+
+async def _open_hatch(server: uvicorn.Server, services: Services) -> Hatch | None:
+    """For `collab keys` beside a node that has an embedded database; without it they are made by REST."""
+    database = services.store.database
+    if not isinstance(database, SqliteDatabase) or not hasattr(socket, "AF_UNIX"):
+        return None
+    hatch = Hatch(services.app, path_beside(database.path))
+    try:
+        server.servers.append(await hatch.open(server))
+    except OSError as error:
+        log.warning(
+            "no Unix socket beside the database: `collab keys` works only while this is stopped", error=str(error)
+        )
+        return None
+    return hatch
 
 
 def _shell(settings: Settings, services: Services) -> Any:

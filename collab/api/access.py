@@ -9,6 +9,9 @@ from collab.auth.guard import Approach, Guard
 from collab.errors import CollabError
 from collab.types import Access, DocumentId, Principal
 
+LOCAL = "collab.local"
+"""Key of a request's scope: it came by the node's own Unix socket (collab/hatch.py), not over the network."""
+
 
 class Door:
     """Asks the guard about requests; the policy answers what a principal may do."""
@@ -55,4 +58,5 @@ def approach_of(request: HTTPConnection, stream: bool = False) -> Approach:
         forwarded_proto=values("x-forwarded-proto"),
         query=scope["query_string"].decode("latin-1") if stream else "",
         stream=stream,
+        local=scope.get(LOCAL, False),
     )

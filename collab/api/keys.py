@@ -87,13 +87,14 @@ def key_details(key: ApiKey) -> KeyDetails:
 
 @router.post("", status_code=201, summary="Make an API key", responses=answers(*ALWAYS, BadRequest, Unprocessable))
 async def create_key(body: NewKey, parts: PartsDep, admin: AdminDep, response: Response) -> MintedKey:
-    """For admins. An open service makes none, so that nobody plants a key that outlives its openness: make the first
-    one with `collab keys create`."""
-    if parts.door.guard.openness.open:
-        raise Forbidden("an open service makes no keys: stop it and run `collab keys create` for the first one")
+    """For admins. An open service makes none over the network, so that nobody plants a key that outlives its openness:
+    make the first one with `collab keys create` on its machine."""
+    if admin.kind == "open":
+        raise Forbidden("an open service makes no keys over the network: run `collab keys create` on its machine")
     permissions = parts.permissions
     key, secret = await permissions.keys.mint(body.name, body.scopes, body.documents, body.expires_in_s)
     permissions.audit.tell("key.create", admin, None, made=key.id, name=key.name, scopes=" ".join(sorted(key.scopes)))
+    await permissions.vigil.look()  # the first key closes an open service at once
     response.headers["Cache-Control"] = "no-store"
     return MintedKey(**key_details(key).model_dump(), key=secret)
 
@@ -108,6 +109,12 @@ async def list_keys(
     """For admins."""
     page = await parts.permissions.key_store.list(limit, cursor)
     return KeyPage(items=[key_details(key) for key in page.items], cursor=page.cursor)
+
+
+@router.get("/{key}", summary="Read an API key's details", responses=answers(*ALWAYS, BadRequest, NotFound))
+async def read_key(key: KeyId, parts: PartsDep, admin: AdminDep) -> KeyDetails:
+    """For admins."""
+    return key_details(await parts.permissions.key_store.get(key))
 
 
 @router.delete("/{key}", status_code=204, summary="Revoke an API key", responses=answers(*ALWAYS, BadRequest, NotFound))

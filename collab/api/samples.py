@@ -54,6 +54,7 @@ SAMPLES: Mapping[str, Sample] = {
     "create_ticket": Sample(json={"access": "write", "user": {"id": "user-1", "name": "Ada", "color": "#dd3333"}}),
     "create_key": Sample(json={"name": "backend", "scopes": ["documents:read", "tickets:create"]}),
     "list_keys": Sample(),
+    "read_key": Sample(),
     "revoke_key": Sample(),
     "revoke_sessions": Sample(json={"user": "user-1", "document": "notes", "access": "read"}),
     "read_audit": Sample(query="?limit=20"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
+import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
 from collab.cli_keys import app
 from tests.auth.test_keys import bytes_in
+from tests.server import running_server
 
 
 @pytest.fixture
@@ -86,3 +89,43 @@ def test_many_keys_are_listed_over_several_pages(folder: Path, monkeypatch: pyte
     for number in range(5):
         done(folder, "create", f"k{number}")
     assert [key["name"] for key in json.loads(done(folder, "list", "--json"))] == [f"k{n}" for n in range(5)]
+
+
+def test_keys_are_made_and_revoked_while_the_server_runs(folder: Path) -> None:
+    """The first one closes an open server at once; a revoked one is dead at once."""
+    with running_server(folder) as server:
+        documents = f"{server.url}/api/documents"
+        assert httpx2.get(documents).status_code == 200, "it is open"
+        made = json.loads(done(folder, "create", "first", "--scope", "admin", "--json"))
+        assert httpx2.get(documents).status_code == 401
+        bearer = {"authorization": f"Bearer {made['key']}"}
+        assert httpx2.get(documents, headers=bearer).status_code == 200
+        assert json.loads(done(folder, "list", "--json"))[0]["id"] == made["id"]
+        assert done(folder, "create", "second").startswith("ck_")
+        assert run(folder, "revoke", "nobody").exit_code == 1
+        assert json.loads(done(folder, "revoke", made["id"], "--json"))["state"] == "revoked"
+        assert httpx2.get(documents, headers=bearer).status_code == 401
+        assert stat.S_IMODE((folder / "collab.db.sock").stat().st_mode) == 0o600
+        server.stop()
+    assert not (folder / "collab.db.sock").exists()
+    assert [key["name"] for key in json.loads(done(folder, "list", "--json"))] == ["first", "second"]
+
+
+def test_what_an_operator_did_is_in_the_audit(folder: Path) -> None:
+    made = json.loads(done(folder, "create", "first", "--scope", "admin", "--json"))
+    bearer = {"authorization": f"Bearer {made['key']}"}
+    with running_server(folder) as server:
+        done(folder, "create", "second")
+        wanted = f"{server.url}/api/audit?action=key.create"
+        while len(items := httpx2.get(wanted, headers=bearer).json()["items"]) < 2:
+            pass
+    assert [(item["actor_kind"], item["detail"]["name"]) for item in items] == [("local", "second"), ("local", "first")]
+
+
+def test_a_socket_that_a_killed_server_left_is_in_nobodys_way(folder: Path) -> None:
+    with running_server(folder) as server:
+        server.kill()
+        assert (folder / "collab.db.sock").exists()
+        assert done(folder, "create", "first").startswith("ck_")
+        server.start()
+        assert done(folder, "create", "second").startswith("ck_")
