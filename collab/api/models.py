@@ -61,7 +61,6 @@ Metadata = Annotated[
     Field(
         description=f"Anything of yours, up to {DEFAULT.metadata_bytes_max // 1024} KiB of JSON.",
         examples=[{"team": "a"}],
-        json_schema_extra={"format": "metadata"},
     ),
 ]
 

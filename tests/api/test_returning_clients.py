@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.api.test_purge import SECRET, files_with
 from tests.clients.puppets import Puppets, puppets
 from tests.clients.test_pycrdt import Channel
-from tests.server import Server, running_server
+from tests.server import Server, running_server, wait_until
 
 PATIENCE_S = 20.0
 
@@ -65,7 +65,10 @@ def test_y_websocket_back_from_offline(
     assert fresh.text == ("new" if made_again else "")
     for one in (ana, bo, fresh):
         one.do("disconnect")
-    assert httpx2.get(document).status_code == (200 if made_again else 404)
+    if made_again:  # the text was shown before it was committed
+        wait_until(lambda: httpx2.get(document).status_code == 200, PATIENCE_S, "the document made again")
+    else:
+        assert httpx2.get(document).status_code == 404
     assert files_with(server.data, SECRET) == []
 
 
