@@ -115,6 +115,12 @@ class Checkpointer:
         """
         return await asyncio.shield(self._running.get(document) or self._start(document))
 
+    async def shorten(self, document: DocumentId) -> None:
+        """Folds now, unless that has just failed. Raises as `fold` does."""
+        failure = self.failing.get(document)
+        if failure is None or self._clock() >= failure.not_before:
+            await self.fold(document)
+
     async def close(self) -> None:
         """Gives up what is under way; the log has it all."""
         self._closed = True

@@ -13,16 +13,16 @@ from typing import Protocol
 import structlog
 
 from collab.bus.base import Bus, BusFrame
-from collab.core.history import History
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.crdt.index import StateIndex
-from collab.errors import CollabError, Draining, Quarantined, StorageUnavailable
+from collab.errors import CollabError, Draining, StorageUnavailable
 from collab.limits import Limits
 from collab.metrics import Counters
+from collab.opening import Opener
 from collab.pace import Pace
 from collab.slot import RoomEvent, Slot
-from collab.store.base import UNBORN, Appended, Checkpoint, Entry, Stored, UpdateLog
+from collab.store.base import UNBORN, Appended, Checkpoint, Entry, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
@@ -51,6 +51,9 @@ class Writer(Protocol):
     ) -> None:
         """Queues entries for the next commit; plain call."""
 
+    async def flush(self, document: DocumentId | None = None) -> None:
+        """Returns when all that was queued before, or that of one document, is settled."""
+
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
@@ -60,7 +63,7 @@ class HubSettings:
     linger_s: float = 30.0  # an empty room stays loaded this long
     resident_bytes_max: int = 512 * 1024 * 1024  # over all rooms; the least recently used empty ones go first
     commit_wait_s: float = 10.0  # a REST writer is told 503 when its commit takes longer
-    full_pause_s: float = 0.05  # sockets are not read for this long while the journal is full
+    full_pause_s: float = 0.05  # how often a socket that is not read looks whether the journal is still full
 
 
 class Hub:
@@ -77,7 +80,9 @@ class Hub:
         settings: HubSettings,
         counters: Counters,
         on_committed: Callable[[Slot], None] = lambda slot: None,
+        shorten: Callable[[DocumentId], Awaitable[object]] | None = None,
     ) -> None:
+        """`shorten` folds a document's log, so that the next load of it is short."""
         self.node = node
         self.limits = limits
         self.settings = settings
@@ -85,10 +90,11 @@ class Hub:
         self.draining = False
         self.pace = Pace(settings.tick_s_max)
         self.slots: dict[DocumentId, Slot] = {}
-        self._log = update_log
+        self._opener = Opener(update_log, journal, limits, shorten)
         self._journal = journal
         self._bus = bus
         self._on_committed = on_committed
+        self._taken_away: set[DocumentId] = set()  # while their rooms were being loaded
         self._opening: dict[DocumentId, asyncio.Task[Slot]] = {}
         self._due: list[Slot] = []
         self._ticking = False
@@ -121,6 +127,7 @@ class Hub:
 
     def _opened(self, document: DocumentId, task: asyncio.Task[Slot]) -> None:
         self._opening.pop(document, None)
+        self._taken_away.discard(document)
         if not task.cancelled() and task.exception() is not None:
             self.counters.open_failures += 1
 
@@ -128,8 +135,10 @@ class Hub:
         buffered: list[BusFrame] = []
         await self._bus.subscribe(document, buffered.append)
         try:
-            stored = await self._log.load(document)
-            slot = Slot(self._room(document, stored), asyncio.get_running_loop().time())
+            room = await self._opener.room(document)
+            if document in self._taken_away:
+                raise StorageUnavailable("the document was taken away while it was being opened; try again")
+            slot = Slot(room, asyncio.get_running_loop().time())
         except BaseException:
             await self._bus.unsubscribe(document)
             raise
@@ -139,24 +148,6 @@ class Hub:
         for frame in buffered:
             self._from_bus(slot, frame)
         return slot
-
-    def _room(self, document: DocumentId, stored: Stored | None) -> Room:
-        if stored is None:
-            return Room(document, UNBORN, History(None, None, 0), 0, self.limits)
-        point = stored.checkpoint
-        if point is None:
-            history = History(None, None, 0)
-        else:
-            history = History(point.state, StateIndex.decode(point.index, point.state), point.seq)
-        for row in stored.rows:
-            for offset, entry in enumerate(row.entries):
-                history.load(entry.update, row.first_seq + offset)
-        lineage = stored.lineage if stored.created else UNBORN
-        room = Room(document, lineage, history, stored.seq, self.limits)
-        room.retired_authors = stored.retired_authors
-        if stored.quarantine is not None:
-            room.read_only = Quarantined().detail
-        return room
 
     async def unload(self, slot: Slot) -> None:
         """Drops an empty room from memory; what it held is in the log."""
@@ -176,6 +167,8 @@ class Hub:
 
     def evict(self, document: DocumentId, error: CollabError) -> None:
         """Ends the room and every session in it: the document was deleted, purged or taken away."""
+        if document in self._opening:
+            self._taken_away.add(document)
         slot = self.slots.pop(document, None)
         if slot is not None:
             self._fail(slot, error)
@@ -206,14 +199,20 @@ class Hub:
         """One frame from a socket; returns the seconds for which it should not be read."""
         self.counters.frames_in += 1
         room = slot.room
+        entered = room.ledger.entered
         pause = room.receive(session, data, asyncio.get_running_loop().time())
         if not slot.scheduled and room.dirty:
             self._touch(slot)
         if room.authors.contests and not slot.deciding:
             self._decide_later(slot)
-        if self._journal.full:
+        if self._journal.full and room.ledger.entered > entered:
             return max(pause, self.settings.full_pause_s)
         return pause
+
+    @property
+    def congested(self) -> bool:
+        """While so much waits for the database that sockets which bring more are not read."""
+        return self._journal.full
 
     def _decide_later(self, slot: Slot) -> None:
         slot.deciding = True
@@ -238,7 +237,12 @@ class Hub:
     # ------------------------------------------------------------------ REST's door to the same path
 
     async def submit(self, slot: Slot, update: bytes, author: str, session_id: str = "rest") -> int:
-        """An update through the one write path; returns its sequence number after the commit."""
+        """An update through the one write path; returns its sequence number after the commit.
+
+        Raises StorageUnavailable, and takes nothing, while so much waits for the database that no more is taken.
+        """
+        if self._journal.full:
+            raise StorageUnavailable("too much waits for the database already; nothing of this was taken")
         number = slot.room.submit(update, author, session_id, asyncio.get_running_loop().time())
         self._touch(slot)
         return await self.durable(slot, number)
@@ -311,19 +315,25 @@ class Hub:
         self._ticking = False
         due, self._due = self._due, []
         for slot in due:
-            try:
-                self.tick(slot)
-            except Exception:
-                # one room's fault must not stop the others; its sessions come back and reload it from the log
-                log.exception("tick failed", document=slot.room.document)
-                self.counters.tick_failures += 1
-                self.evict(slot.room.document, StorageUnavailable("this room had to be restarted"))
+            self.tick(slot)
 
     def tick(self, slot: Slot) -> None:
-        """Shows and stores what the room gathered since its last tick."""
+        """Shows and stores what the room gathered since its last tick.
+
+        A room's fault stops no other. What it had taken may be in no commit then, and its ledger would count wrong:
+        it ends, and its sessions come back and load it from the log.
+        """
         slot.scheduled = False
         if slot.failed is not None or not slot.room.dirty:
             return
+        try:
+            self._tick(slot)
+        except Exception:
+            log.exception("tick failed", document=slot.room.document)
+            self.counters.tick_failures += 1
+            self.evict(slot.room.document, StorageUnavailable("this room had to be restarted"))
+
+    def _tick(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         room = slot.room

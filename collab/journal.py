@@ -12,7 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -146,9 +146,12 @@ class Journal:
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write(), name="journal")
 
-    async def flush(self) -> None:
-        """Returns when all that was handed over before is settled; while the storage is away, that takes as long."""
-        unsettled = self._unsettled()
+    async def flush(self, document: DocumentId | None = None) -> None:
+        """Returns when all that was handed over before is settled, or all of one document.
+
+        While the storage is away, that takes as long.
+        """
+        unsettled = [w for w in self._unsettled() if document is None or w.document == document]
         left = len(unsettled)
         settled = asyncio.get_running_loop().create_future()
 
@@ -185,17 +188,20 @@ class Journal:
             self._abandon()
 
     def _take(self) -> bool:
-        """Moves the next batch into flight: the oldest first, up to the bounds of a transaction but at least one."""
-        taken: list[_Waiting] = []
+        """Moves the next batch into flight: the oldest first, up to the bounds of a transaction but at least one.
+
+        One of each document: if that is refused, what builds on it still waits here, and is refused with it.
+        """
+        taken: dict[DocumentId, _Waiting] = {}
         size = 0
         for waiting in self._waiting.values():
             size += waiting.size_bytes
             if taken and (size > COMMIT_BYTES_MAX or len(taken) >= COMMIT_ROWS_MAX):
                 break
-            taken.append(waiting)
-        for waiting in taken:
+            taken.setdefault(waiting.document, waiting)
+        for waiting in taken.values():
             del self._waiting[waiting.document, waiting.lineage]
-        self._in_flight = taken
+        self._in_flight = list(taken.values())
         return bool(taken)
 
     async def _settle(self, taken: Sequence[_Waiting], batch: Sequence[Append]) -> None:
@@ -259,6 +265,9 @@ class Journal:
         waiting.size_bytes = 0
         for on_done, own in waiting.shares(result):
             self._call(on_done, own)
+        if result.error is not None:
+            for key in [key for key in self._waiting if key[0] == waiting.document]:
+                self._tell(self._waiting.pop(key), replace(result, lineage=key[1]))
 
     def _call(self, callback: Callable[[Any], None], argument: object) -> None:
         """One listener's mistake must not stop the others' acks."""

@@ -118,6 +118,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         settings=hub_settings(settings),
         counters=counters,
         on_committed=lambda slot: consider(checkpointer, slot),
+        shorten=checkpointer.shorten,
     )
     upkeep = Upkeep(hub)
     vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)

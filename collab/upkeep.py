@@ -39,7 +39,10 @@ class Upkeep:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(EVERY_S)
-            await self.once(loop.time())
+            try:
+                await self.once(loop.time())
+            except Exception:
+                log.exception("a round of upkeep failed")
 
     async def once(self, now: float) -> None:
         """One round at loop time `now`."""

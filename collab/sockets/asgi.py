@@ -158,8 +158,9 @@ async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, ou
             if data is None:
                 raise BadFrame("a text frame; this protocol is binary")
             pause_s = sockets.hub.receive(admission.slot, outbox.session, data)
-            if pause_s > 0.0:
+            while pause_s > 0.0:
                 await asyncio.sleep(pause_s)
+                pause_s = sockets.hub.settings.full_pause_s if sockets.hub.congested else 0.0
     except WebSocketDisconnect:
         return
     except CollabError as error:

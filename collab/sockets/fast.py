@@ -178,7 +178,12 @@ class FastSocket(WSListener):
         asyncio.get_running_loop().call_later(pause_s, self._wake)
 
     def _wake(self) -> None:
-        if self.transport is not None and not self.transport.underlying_transport.is_closing():
+        if self.transport is None or self.transport.underlying_transport.is_closing():
+            return
+        if self.sockets.hub.congested:
+            self.heard = True  # it cannot be heard now
+            asyncio.get_running_loop().call_later(self.sockets.hub.settings.full_pause_s, self._wake)
+        else:
             self.transport.underlying_transport.resume_reading()
 
 

@@ -11,9 +11,10 @@ from collab.checkpoint import Checkpointer
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import build
-from collab.errors import Draining, Gone, SlowReader, StorageUnavailable
+from collab.errors import Draining, EngineUnavailable, Gone, SlowReader, StorageUnavailable
 from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_step1, encode_step2, encode_update
 from collab.store.base import Stored
+from tests.flaky_log import FlakyLog
 from tests.runtime.conftest import Bench
 from tests.updates import typed
 
@@ -269,4 +270,148 @@ async def test_a_stored_checkpoint_becomes_the_base_of_the_open_room(bench: Benc
     update, tail, end = outbox.take()
     assert check(decode(update)[1]).runs == ((1, 0, 10),)
     assert (tail, end) == (encode_update(typed(1, 10, "after")), encode_step2(b"\x00\x00"))
+    await checkpointer.close()
+
+
+async def test_a_room_reopened_while_its_commits_are_under_way_has_them(bench: Bench) -> None:
+    log = FlakyLog(bench.store.log)
+    bench.journal._log = log
+    slot, session, _ = await bench.enter()
+    log.open.clear()
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    await log.begun.wait()
+    bench.hub.evict("doc", StorageUnavailable())
+    reopening = asyncio.create_task(bench.hub.open("doc"))
+    await asyncio.sleep(0)
+    log.open.set()
+    again = await reopening
+    assert again.room.history.clocks.next == {1: 5}
+    assert again.room.ledger.seq == 1
+
+
+async def test_a_document_taken_away_while_it_is_opened_is_not_opened(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.hub.submit(await bench.hub.open("doc"), HELLO, "rest")
+    bench.hub.slots.clear()
+    real, read, go = bench.store.log.load, asyncio.Event(), asyncio.Event()
+
+    async def slow(document: str) -> Stored | None:
+        stored = await real(document)
+        read.set()
+        await go.wait()
+        return stored
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.log, "load", slow)
+        opening = asyncio.create_task(bench.hub.open("doc"))
+        await read.wait()
+        await bench.store.catalog.set_deleted("doc", True)
+        bench.hub.evict("doc", Gone())
+        go.set()
+        with pytest.raises(StorageUnavailable):
+            await opening
+    assert "doc" not in bench.hub.slots
+    with pytest.raises(Gone):
+        await bench.hub.open("doc")
+
+
+async def test_a_tick_that_fails_while_going_down_keeps_the_edits_of_the_others(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, one, _ = await bench.enter("bad")
+    good, two, _ = await bench.enter("good")
+
+    def explode() -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(bad.room, "drain", explode)
+    bench.hub.receive(bad, one, encode_update(HELLO))
+    bench.hub.receive(good, two, encode_update(HELLO))
+    await bench.upkeep.drain()
+    await bench.journal.flush()
+    assert len(await bench.store.log.read("good", 0, 10)) == 1
+
+
+async def test_a_tick_that_fails_under_an_edit_by_rest_ends_the_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot, session, outbox = await bench.enter()
+
+    def explode() -> None:
+        raise RuntimeError("boom")
+
+    async def make(parts: list[bytes], client: int) -> bytes:
+        return typed(client, 0, "x")
+
+    monkeypatch.setattr(slot.room, "drain", explode)
+    bench.hub.receive(slot, session, encode_update(HELLO))
+    with pytest.raises(StorageUnavailable):
+        await bench.hub.edit(slot, "rest", make)
+    assert isinstance(outbox.closed, StorageUnavailable), "what was gathered is in no commit: its ledger counts wrong"
+
+
+async def test_a_write_by_rest_is_refused_while_too_much_waits_and_takes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = await bench.hub.open("doc")
+    monkeypatch.setattr(bench.journal, "_waiting_bytes_max", 0)
+    with pytest.raises(StorageUnavailable):
+        await bench.hub.submit(slot, HELLO, "rest")
+    assert slot.room.history.clocks.next == {}
+
+
+async def test_upkeep_goes_on_after_a_round_that_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = 0
+    done = asyncio.Event()
+
+    async def failing(now: float) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 2:
+            done.set()
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("collab.upkeep.EVERY_S", 0.0)
+    monkeypatch.setattr(bench.upkeep, "once", failing)
+    running = asyncio.create_task(bench.upkeep.run())
+    await asyncio.wait_for(done.wait(), 10)
+    running.cancel()
+
+
+async def test_a_long_log_is_folded_before_it_is_read_into_a_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fold_here(base: bytes | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        state = fold(base, updates)
+        return state, build(state)
+
+    slot = await bench.hub.open("doc")
+    for clock in range(12):
+        await bench.hub.submit(slot, typed(1, clock, "x"), "rest")
+    bench.hub.release(slot)
+    await bench.upkeep.once(asyncio.get_running_loop().time() + 60)
+    checkpointer = Checkpointer(bench.store.log, fold_here, on_folded=bench.hub.rebase)
+    monkeypatch.setattr("collab.opening.LONG", 10)
+    monkeypatch.setattr(bench.hub._opener, "_shorten", checkpointer.shorten)
+    history = (await bench.hub.open("doc")).room.history
+    assert (history.base_seq, history.tail) == (12, [])
+    assert history.clocks.next == {1: 12}
+    await checkpointer.close()
+
+
+async def test_a_long_log_that_cannot_be_folded_is_read_as_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dead(base: bytes | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        raise EngineUnavailable
+
+    slot = await bench.hub.open("doc")
+    for clock in range(12):
+        await bench.hub.submit(slot, typed(1, clock, "x"), "rest")
+    bench.hub.release(slot)
+    await bench.upkeep.once(asyncio.get_running_loop().time() + 60)
+    checkpointer = Checkpointer(bench.store.log, dead)
+    monkeypatch.setattr("collab.opening.LONG", 10)
+    monkeypatch.setattr("collab.opening.BREATH", 5)
+    monkeypatch.setattr(bench.hub._opener, "_shorten", checkpointer.shorten)
+    assert len((await bench.hub.open("doc")).room.history.tail) == 12
     await checkpointer.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -232,3 +233,26 @@ async def test_a_header_given_twice_is_seen_twice(node: Node) -> None:
     assert list(upgrade.values("x-forwarded-for")) == ["1.1.1.1"]
     assert upgrade.peer == "127.0.0.1"
     await socket.close()
+
+
+async def test_while_too_much_waits_for_the_database_writers_are_not_read_and_readers_are(node: Node) -> None:
+    node.hub.settings = replace(node.hub.settings, full_pause_s=0.001)
+    bound, node.journal._waiting_bytes_max = node.journal._waiting_bytes_max, 0
+    writer = await greeted(node.url + "doc")
+    await writer.send(encode_update(HELLO))
+    room = node.hub.slots["doc"].room
+    while not room.history.clocks.next:  # noqa: ASYNC110  # the room tells nobody of it
+        await asyncio.sleep(0)
+    await writer.send(encode_update(typed(1, 5, "!")))
+    reader = await greeted(node.url + "doc")
+    for _ in range(20):
+        await reader.send(encode_step1(b"\x00"))
+        assert (await reader.recv())[:1] == b"\x00"
+    assert room.history.clocks.next == {1: 5}
+    node.journal._waiting_bytes_max = bound
+    await writer.send(encode_status(b"\x01"))
+    async with asyncio.timeout(10):
+        while await writer.recv() != encode_status(b"\x01"):
+            pass
+    assert room.history.clocks.next == {1: 6}
+    await asyncio.gather(reader.close(), writer.close())

@@ -292,3 +292,40 @@ async def test_flush_waits_for_what_was_there_and_not_for_what_comes(bench: Benc
     await bench.journal.flush()
     assert bench.told == [Appended("a", "L1", 1, 1)]
     stop = True
+
+
+async def test_what_builds_on_a_refused_append_is_refused_with_it(bench: Bench) -> None:
+    bench.log.open.clear()
+    bench.append("a", b"1")
+    await bench.log.begun.wait()
+    bench.append("a", b"2")
+    bench.append("b", b"1")
+    bench.log.before.append(Unprocessable("this one cannot be held"))
+    bench.log.open.set()
+    await bench.journal.flush()
+    assert [(t.document, isinstance(t.error, Unprocessable)) for t in bench.told] == [
+        ("a", True),
+        ("a", True),
+        ("b", False),
+    ]
+    assert await bench.stored("b") == [b"1"]
+    assert bench.journal.waiting_bytes == 0
+
+
+async def test_one_batch_holds_one_append_of_a_document(bench: Bench) -> None:
+    bench.append("a", b"1", lineage="")
+    bench.append("a", b"2", lineage="L1")
+    await bench.journal.flush()
+    assert [len(batch) for batch in bench.log.tried if batch] == [1, 1]
+
+
+async def test_flushing_one_document_waits_for_no_other(bench: Bench) -> None:
+    bench.log.open.clear()
+    bench.append("a", b"1")
+    await bench.log.begun.wait()
+    await asyncio.wait_for(bench.journal.flush("b"), 10)
+    waiting = asyncio.create_task(bench.journal.flush("a"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    bench.log.open.set()
+    await waiting

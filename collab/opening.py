@@ -1,0 +1,93 @@
+"""Reading a document into a room: all of it, or an error; never an empty room for what failed to load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from collab.core.history import History
+from collab.core.room import Room
+from collab.crdt.index import StateIndex
+from collab.errors import CollabError, Quarantined
+from collab.limits import Limits
+from collab.store.base import UNBORN, Stored, UpdateLog
+from collab.types import DocumentId
+
+log = structlog.get_logger(__name__)
+
+LONG = 5_000  # updates in a tail: checking more would keep the loop for 0.1 s, so that they are folded in a child first
+BREATH = 1_000  # updates between two looks at what else the loop has to do, if they could not be folded
+
+
+class Queue(Protocol):
+    """What opening needs of the journal."""
+
+    async def flush(self, document: DocumentId | None = None) -> None:
+        """Returns when all that was queued before, or that of one document, is settled."""
+
+
+class Opener:
+    """Makes rooms. `shorten` folds a document's log, so that the next load of it is short."""
+
+    def __init__(
+        self,
+        update_log: UpdateLog,
+        journal: Queue,
+        limits: Limits,
+        shorten: Callable[[DocumentId], Awaitable[object]] | None,
+    ) -> None:
+        self._log = update_log
+        self._journal = journal
+        self._limits = limits
+        self._shorten = shorten
+
+    async def room(self, document: DocumentId) -> Room:
+        """The document as its log has it, all that an earlier room left with the journal included.
+
+        Raises Gone or StorageUnavailable.
+        """
+        await self._journal.flush(document)
+        stored = await self._log.load(document)
+        if stored is not None and self._shorten is not None and _is_long(stored):
+            stored = await self._shortened(document, stored)
+        if stored is None:
+            return Room(document, UNBORN, History(None, None, 0), 0, self._limits)
+        room = Room(
+            document, stored.lineage if stored.created else UNBORN, await _history(stored), stored.seq, self._limits
+        )
+        room.retired_authors = stored.retired_authors
+        if stored.quarantine is not None:
+            room.read_only = Quarantined().detail
+        return room
+
+    async def _shortened(self, document: DocumentId, stored: Stored) -> Stored | None:
+        assert self._shorten is not None
+        try:
+            await self._shorten(document)
+        except CollabError as error:  # then it is read as it is
+            log.warning("a long log could not be folded before opening", document=document, error=error.detail)
+            return stored
+        return await self._log.load(document)
+
+
+def _is_long(stored: Stored) -> bool:
+    return stored.quarantine is None and sum(len(row.entries) for row in stored.rows) > LONG
+
+
+async def _history(stored: Stored) -> History:
+    point = stored.checkpoint
+    if point is None:
+        history = History(None, None, 0)
+    else:
+        history = History(point.state, StateIndex.decode(point.index, point.state), point.seq)
+    read = 0
+    for row in stored.rows:
+        for offset, entry in enumerate(row.entries):
+            history.load(entry.update, row.first_seq + offset)
+        if (read := read + len(row.entries)) >= BREATH:
+            read = 0
+            await asyncio.sleep(0)
+    return history
