@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collab.api.deps import AdminDep, PartsDep
 from collab.api.problems import ALWAYS, answers
-from collab.auth.user import USER_ID_CHARS_MAX
+from collab.core.user import USER_ID_CHARS_MAX
 from collab.errors import BadRequest, NotFound, Unprocessable
 from collab.types import Access
 

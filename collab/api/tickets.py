@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from collab.api.deps import Caller, EncodedId, PartsDep, Target
 from collab.api.problems import NAMED, answers
 from collab.auth.tickets import SESSION_S, SESSION_S_MAX, User
-from collab.auth.user import USER_ID_CHARS_MAX, USER_NAME_CHARS_MAX
+from collab.core.user import USER_ID_CHARS_MAX, USER_NAME_CHARS_MAX
 from collab.errors import Forbidden, Overloaded, Unprocessable
 from collab.sockets.admission import document_id
 from collab.types import Access, Principal, Scope

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from collab.auth.patterns import check_pattern
-from collab.auth.user import USER_ID_CHARS_MAX, clean_name
+from collab.core.user import USER_ID_CHARS_MAX, clean_name
 from collab.errors import Unauthorized, Unprocessable
 from collab.types import Access, Grant, Principal, Scope
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from collab.auth import opaque
 from collab.auth.base import Ticket, TicketStore
-from collab.auth.user import check_user
+from collab.core.user import check_user
 from collab.errors import Overloaded, Unauthorized, Unprocessable
 from collab.types import Access, DocumentId, Grant, Principal
 

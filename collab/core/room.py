@@ -13,6 +13,7 @@ from collab.core.authors import Authors, Contest
 from collab.core.awareness import Awareness, decode_entries, encode_entries
 from collab.core.effects import Effects
 from collab.core.history import History
+from collab.core.identity import honest
 from collab.core.ledger import Ledger
 from collab.core.pending import Pending
 from collab.core.promises import Promises
@@ -161,7 +162,7 @@ class Room:
             session.write(self.history.answer(known))
 
     def _presence(self, session: Session, body: bytes, now: float) -> None:
-        nudges, foreign = self.awareness.receive(session, decode_entries(body, self.limits))
+        nudges, foreign = self.awareness.receive(session, honest(decode_entries(body, self.limits), session.principal))
         for entry in foreign:
             if (owner := self.awareness.owner(entry[0])) is not None:
                 self.authors.contest(entry[0], owner, session, now).presence = entry

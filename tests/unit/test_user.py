@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.auth.user import USER_ID_CHARS_MAX, USER_NAME_CHARS_MAX, check_user, clean_name
+from collab.core.user import USER_ID_CHARS_MAX, USER_NAME_CHARS_MAX, check_user, clean_name
 from collab.errors import Unprocessable
 
 
