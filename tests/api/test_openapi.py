@@ -79,8 +79,8 @@ def _made_key(answers: list[str]) -> str:
 def pasted(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs it in a shell, failing if the answer is a refusal; a stream is ended after its first event."""
     script = command.replace("curl ", "curl --fail-with-body ")
-    if "curl -sN" in command:
-        script += " | head -n 1 | grep event"
+    if "curl -sN" in command:  # ended by hand: behind a closed pipe it would wait for something more to say
+        script = f"exec 3< <({script}); grep -m 1 event <&3; found=$?; kill $!; exit $found"
     return subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
