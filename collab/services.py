@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 
 from collab.accesslog import AccessLog
 from collab.api.access import Door
@@ -36,6 +35,7 @@ from collab.sockets.doorman import PolicyDoorman
 from collab.store.census import Census
 from collab.store.open import Store, open_store
 from collab.upkeep import Upkeep
+from collab.web import pages
 
 AUDIT_CLOSE_S = 3.0
 
@@ -152,13 +152,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         cors=settings.origins,
     )
     app.router.routes.append(asgi.route(sockets))
-    app.get("/", include_in_schema=False)(_front)
+    app.router.routes.extend(pages.routes())
     return Services(settings, node, limits, store, journal, engine, hub, entrance, sockets, upkeep, app)
-
-
-async def _front() -> RedirectResponse:
-    """The front page is the documentation until there is an editor to show."""
-    return RedirectResponse("/docs")
 
 
 def consider(checkpointer: Checkpointer, slot: Slot) -> None:

@@ -18,7 +18,7 @@ FLOORS: dict[str, int] = {
     "engine": 4, "hub": 4, "slot": 4, "journal": 4, "checkpoint": 4, "metrics": 4, "upkeep": 4, "pace": 4, "audit": 4,
     "accesslog": 4, "opening": 4,
     "store": 5, "bus": 5, "auth": 5,
-    "api": 6, "sockets": 6,
+    "api": 6, "sockets": 6, "web": 6,
 }  # fmt: skip
 ROOF = 7  # cli, settings, services, replay and whatever else builds or drives the whole
 
@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("store", "cli"),
     "redis": ("bus.redis",),
     "fastapi": ("api", "services"),
-    "starlette": ("api", "sockets"),
+    "starlette": ("api", "sockets", "web"),
     "picows": ("sockets", "replay"),
     "pydantic_settings": ("settings",),
 }

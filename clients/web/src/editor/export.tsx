@@ -1,0 +1,42 @@
+import type { Editor } from '@tiptap/core'
+import { encodeStateAsUpdate } from 'yjs'
+import { Glyph } from '../ui/glyphs'
+import { Menu } from '../ui/menu'
+import type { LiveDocument } from './live'
+
+/** The document as a file, made here from what is on the screen. */
+export function Export({ id, live, editor }: { id: string; live: LiveDocument; editor: Editor }) {
+  const name = id.replace(/[^\p{L}\p{N}._-]+/gu, '-') || 'document'
+  const markdown = async () => {
+    const [{ MarkdownManager }, { schemaExtensions }] = await Promise.all([import('@tiptap/markdown'), import('./extensions')])
+    return new MarkdownManager({ extensions: schemaExtensions() }).serialize(editor.getJSON())
+  }
+  const html = () => `<!doctype html>\n<meta charset="utf-8">\n<title>${name}</title>\n${editor.getHTML()}\n`
+  const ways: [string, string, string, () => BlobPart | Promise<BlobPart>][] = [
+    ['Markdown', 'md', 'text/markdown', markdown],
+    ['HTML', 'html', 'text/html', html],
+    ['Plain text', 'txt', 'text/plain', () => editor.getText({ blockSeparator: '\n' })],
+    ['JSON (ProseMirror)', 'json', 'application/json', () => JSON.stringify(editor.getJSON(), null, 2)],
+    ['Yjs update', 'yjs', 'application/octet-stream', () => encodeStateAsUpdate(live.doc) as Uint8Array<ArrayBuffer>],
+  ]
+  return (
+    <Menu label="Export" glyph="down" text="Export">
+      {ways.map(([label, ending, type, make]) => (
+        <li key={ending}>
+          <button type="button" onClick={async () => download(`${name}.${ending}`, new Blob([await make()], { type }))}>
+            <Glyph name="down" />
+            {label}
+          </button>
+        </li>
+      ))}
+    </Menu>
+  )
+}
+
+function download(name: string, blob: Blob): void {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(blob)
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
+}
