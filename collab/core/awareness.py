@@ -86,6 +86,9 @@ class Awareness:
         self._states: dict[int, bytes] = {}
         self._owners: dict[int, Session] = {}
         self._changed: dict[int, None] = {}
+        self._left: dict[int, int] = {}  # who was here, and how many roll calls there had been when they left
+        self._roll_calls = 0
+        self._wanted = False
 
     def __len__(self) -> int:
         return len(self._states)
@@ -100,7 +103,8 @@ class Awareness:
 
         A foreign claim is news about somebody who is here on another connection; it is not taken. A nudge (id, known
         clock, null) answers a state that was refused as stale while none is held: the client then announces itself
-        again with a higher clock at once, instead of staying invisible until its 15 s renewal.
+        again with a higher clock at once, instead of staying invisible until its 15 s renewal. So is nudged who is new
+        here but knows the document: after a restart, the others remember the very clock that it comes back with.
         """
         nudges, foreign = [], []
         for client, clock, state in entries:
@@ -111,7 +115,11 @@ class Awareness:
                     foreign.append((client, clock, state))
                 continue
             held = client in self._states
+            if not held and state != GONE and self._left.pop(client, -1) == self._roll_calls:
+                self._wanted = True
             if clock > known or (clock == known and held and state == GONE):
+                if not known and state != GONE and session is not None and session.returning:
+                    nudges.append((client, clock, GONE))
                 self._set(session, client, clock, state)
             elif not held and state != GONE:
                 nudges.append((client, known, GONE))
@@ -121,12 +129,26 @@ class Awareness:
         """Who speaks for this id here."""
         return self._owners.get(client)
 
+    def roll_call(self, session: Session) -> list[tuple[Session, Entry]]:
+        """Whom to nudge, and with what, after `session` has brought back somebody who was here before.
+
+        Such a client remembers everyone's clock from then, shows nobody, and takes no state that is not newer: all
+        others must announce themselves again. Once is enough for all who left before it.
+        """
+        if not self._wanted:
+            return []
+        self._wanted = False
+        self._roll_calls += 1
+        first = {owner: client for client, owner in reversed(self._owners.items()) if owner is not session}
+        return [(owner, (client, self._clocks[client], GONE)) for owner, client in first.items()]
+
     def _set(self, session: Session | None, client: int, clock: int, state: bytes) -> None:
         self._clocks[client] = clock
         self._changed[client] = None
         if state == GONE:
             self._states.pop(client, None)
             self._owners.pop(client, None)
+            self._left[client] = self._roll_calls
             return
         self._states[client] = state
         if session is not None:
@@ -151,6 +173,7 @@ class Awareness:
         if excess > 0:
             for client in [c for c in self._clocks if c not in self._states][:excess]:
                 del self._clocks[client]
+                self._left.pop(client, None)
 
     def present(self) -> bytes | None:
         """The body with everyone here, for a joiner; None if nobody is."""

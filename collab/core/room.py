@@ -155,7 +155,7 @@ class Room:
 
     def _step1(self, session: Session, vector: bytes) -> None:
         known = self.known_by(vector)
-        session.stepped = True
+        session.returning = bool(known)
         if session.behind is not None:
             session.owes_answer = known
         else:
@@ -168,6 +168,8 @@ class Room:
                 self.authors.contest(entry[0], owner, session, now).presence = entry
         if nudges:
             session.write(frame(encode_awareness(encode_entries(nudges))))
+        for other, entry in self.awareness.roll_call(session):
+            other.write(frame(encode_awareness(encode_entries([entry]))))
 
     def _check(self, update: bytes) -> Checked:
         checked = check(update, self.limits)

@@ -50,10 +50,10 @@ class Session:
         "refused",
         "renew",
         "renewing",
+        "returning",
         "saved",
         "silent_spans",
         "slow_since",
-        "stepped",
     )
 
     def __init__(self, id: str, principal: Principal, access: Access, outbox: Outbox, limits: Limits) -> None:
@@ -74,7 +74,7 @@ class Session:
         self.owes_answer: dict[int, int] | None = None  # a step 1 that came while its outbox was full
         self.slow_since: float | None = None
         self.silent_spans = 0  # how often in a row it was not heard
-        self.stepped = False  # it has been answered a step 1 and knows the document
+        self.returning = False  # its step 1 said that it has been in this document before
         self.frame_rate = Bucket(limits.frames_per_s, limits.frames_burst)
         self.awareness_rate = Bucket(limits.awareness_per_s, limits.awareness_burst)
         self.new_clients = Bucket(limits.new_clients_per_s, limits.new_clients_per_session)

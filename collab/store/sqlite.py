@@ -32,7 +32,8 @@ T = TypeVar("T")
 
 READERS = 4  # a read is a fraction of a millisecond; more threads would only fight for the interpreter
 BUSY_S = 5.0  # how long to wait for a lock that only another process can hold (a backup, an operator's shell)
-CACHE_KIB = 64 * 1024  # the b-trees' inner pages and the tails of busy documents
+CACHE_KIB = 64 * 1024  # of the writer: the b-trees' inner pages and the tails of busy documents
+READER_CACHE_KIB = 8 * 1024  # of each reader: inner pages; what a document holds is read once and kept by its room
 WAL_PAGES = 4_000  # 16 MiB, then the writer moves them into the file: hot pages are moved once for many commits
 WAL_BYTES_KEPT = 64 * 1024 * 1024  # a WAL that a long read made grow is cut back to this
 
@@ -156,7 +157,12 @@ def _engine(path: Path, pragma: str, readonly: bool) -> Engine:
         if readonly
         else ["journal_mode=WAL", f"journal_size_limit={WAL_BYTES_KEPT}", f"wal_autocheckpoint={WAL_PAGES}"]
     )
-    settings += [pragma, "foreign_keys=1", "secure_delete=1", f"cache_size=-{CACHE_KIB}"]
+    settings += [
+        pragma,
+        "foreign_keys=1",
+        "secure_delete=1",
+        f"cache_size=-{READER_CACHE_KIB if readonly else CACHE_KIB}",
+    ]
 
     def connect() -> sqlite3.Connection:
         raw = sqlite3.connect(uri, uri=True, timeout=BUSY_S, check_same_thread=False, isolation_level=None)

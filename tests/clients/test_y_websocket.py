@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.clients.puppets import Puppet, Puppets, puppets
-from tests.server import Server
+from tests.server import Server, running_server
 
 VERSIONS = [1, 2, 3]
 SOON_S = 10.0  # presence is renewed every 15 s anyway: what is seen before that came from the server's own rules
@@ -67,15 +67,37 @@ def test_a_client_that_never_announced_itself_is_seen_soon(join: Join) -> None:
 
 
 @pytest.mark.parametrize("how", ["disconnect", "cut"])
-def test_who_comes_back_is_seen_again_soon(join: Join, how: str) -> None:
-    # what it sees itself of the others may be as old as their last renewal: it remembers their clocks, and takes
-    # nothing that is not newer
-    ana, bo = join(state={"name": "Ana"}).synced(), join().synced()
+def test_who_comes_back_is_seen_and_sees_again_soon(join: Join, how: str) -> None:
+    # it shows nobody while it is away, remembers their clocks, and takes nothing that is not newer
+    ana, bo = join(state={"name": "Ana"}).synced(), join(state={"name": "Bo"}).synced()
     bo.sees(ana, {"name": "Ana"})
+    ana.sees(bo, {"name": "Bo"})
     ana.do(how)
     bo.sees(ana, None)
+    if how == "disconnect":
+        ana.sees(bo, None)
     ana.do("reconnect")
     bo.sees(ana, {"name": "Ana"}, SOON_S)
+    ana.sees(bo, {"name": "Bo"}, SOON_S)
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: f"v{version}")
+def test_after_a_restart_everybody_sees_each_other_soon(tmp_path: Path, people: Puppets, version: int) -> None:
+    # the new process knows nobody's clock, and they remember each other's
+    with running_server(tmp_path) as server:
+        ana, bo = (people.connect(version, server.socket_url, "d", state={"name": name}) for name in ("Ana", "Bo"))
+        ana.synced().insert(0, "x")
+        bo.reads("x")
+        ana.sees(bo, {"name": "Bo"})
+        bo.sees(ana, {"name": "Ana"})
+        server.kill()
+        ana.sees(bo, None)
+        bo.sees(ana, None)
+        server.start()
+        ana.sees(bo, {"name": "Bo"}, SOON_S)
+        bo.sees(ana, {"name": "Ana"}, SOON_S)
+        ana.do("disconnect")
+        bo.do("disconnect")
 
 
 def test_presence_that_is_taken_back_goes_away(join: Join) -> None:

@@ -109,3 +109,30 @@ def test_memory_of_those_who_left_is_bounded() -> None:
         table.receive(me, [(client, 1, b"{}"), (client, 1, GONE)])
         table.drain()
     assert len(table._clocks) <= 10_001
+
+
+def test_who_is_back_makes_everybody_announce_again_and_once_is_enough_for_all_who_had_left() -> None:
+    table = Awareness()
+    here, away, too, back, also = (session(name) for name in ("here", "away", "too", "back", "also"))
+    table.receive(here, [(1, 4, b"{}"), (11, 1, b"{}")])
+    table.receive(away, [(2, 7, b"{}")])
+    table.receive(too, [(3, 1, b"{}")])
+    assert table.roll_call(too) == [], "nobody is back"
+    table.leave(away)
+    table.leave(too)
+    table.receive(back, [(2, 7, b"{}")])
+    assert table.roll_call(back) == [(here, (1, 4, GONE))], "one id of each: its own, or its tabs will tell"
+    table.receive(also, [(3, 2, b"{}")])
+    assert table.roll_call(also) == [], "its memory is older than the last roll call"
+    table.leave(also)
+    table.receive(session("again"), [(3, 2, b"{}")])
+    assert table.roll_call(also) == [(here, (1, 4, GONE))]
+
+
+def test_who_is_new_here_but_knows_the_document_is_asked_for_a_newer_clock() -> None:
+    table, back, fresh = Awareness(), session("back"), session("fresh")
+    back.returning = True
+    assert table.receive(back, [(1, 5, b"{}")]) == ([(1, 5, GONE)], [])
+    assert table.receive(back, [(1, 6, b"{}")]) == ([], [])
+    assert table.receive(fresh, [(2, 5, b"{}")]) == ([], [])
+    assert table.people() == [(1, 6, b"{}"), (2, 5, b"{}")]
