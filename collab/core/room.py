@@ -110,10 +110,7 @@ class Room:
             self.live.pop(session, None)
 
     def resume(self, session: Session) -> None:
-        """Its outbox has drained: one diff against what it last had, then it is live again.
-
-        Any of these writes may fill it again; what is owed then waits for the next time.
-        """
+        """Its outbox has drained: one diff against what it last had, then it is live. It may fill again at once."""
         if session.behind is None or session not in self.sessions:
             return
         (position, vector), session.behind, session.slow_since = session.behind, None, None
