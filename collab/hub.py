@@ -16,7 +16,7 @@ from collab.bus.base import Bus, BusFrame
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.crdt.index import StateIndex
-from collab.errors import CollabError, Draining, StorageUnavailable
+from collab.errors import CollabError, Draining, Overloaded, StorageUnavailable
 from collab.limits import Limits
 from collab.metrics import Counters
 from collab.opening import Opener
@@ -239,10 +239,10 @@ class Hub:
     async def submit(self, slot: Slot, update: bytes, author: str, session_id: str = "rest") -> int:
         """An update through the one write path; returns its sequence number after the commit.
 
-        Raises StorageUnavailable, and takes nothing, while so much waits for the database that no more is taken.
+        Raises Overloaded, and takes nothing, while so much waits for the database that no more is taken.
         """
         if self._journal.full:
-            raise StorageUnavailable("too much waits for the database already; nothing of this was taken")
+            raise Overloaded("too much waits for the database already; nothing of this was taken")
         number = slot.room.submit(update, author, session_id, asyncio.get_running_loop().time())
         self._touch(slot)
         return await self.durable(slot, number)

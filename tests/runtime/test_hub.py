@@ -11,7 +11,7 @@ from collab.checkpoint import Checkpointer
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import build
-from collab.errors import Draining, EngineUnavailable, Gone, SlowReader, StorageUnavailable
+from collab.errors import Draining, EngineUnavailable, Gone, Overloaded, SlowReader, StorageUnavailable
 from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_step1, encode_step2, encode_update
 from collab.store.base import Stored
 from tests.flaky_log import FlakyLog
@@ -356,7 +356,7 @@ async def test_a_write_by_rest_is_refused_while_too_much_waits_and_takes_nothing
 ) -> None:
     slot = await bench.hub.open("doc")
     monkeypatch.setattr(bench.journal, "_waiting_bytes_max", 0)
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(Overloaded):
         await bench.hub.submit(slot, HELLO, "rest")
     assert slot.room.history.clocks.next == {}
 
