@@ -19,7 +19,7 @@ from collab.api.erasure import erase
 from collab.api.etags import version
 from collab.api.idempotency import RepeatableDep
 from collab.api.listing import Wanted, visible
-from collab.api.models import Cursor, Metadata, Title, merge_patch_body, merged
+from collab.api.models import Cursor, Metadata, Title, changes_of, merge_patch_body
 from collab.api.parts import Parts
 from collab.api.problems import ALWAYS, LOADED, NAMED, answers
 from collab.errors import (
@@ -212,12 +212,7 @@ async def probe_document(target: Readable) -> Response:
 )
 async def patch_document(body: DocumentPatch, target: Writable) -> DocumentDetails:
     """A JSON merge patch (RFC 7396): what is left out stays, null removes, objects are merged."""
-    catalog = target.parts.catalog
-    before = await catalog.get(target.document)
-    patch = body.model_dump(include=body.model_fields_set)
-    if "metadata" in patch:
-        patch["metadata"] = merged(before.metadata, patch["metadata"])
-    return details(target.parts, await catalog.patch(target.document, patch))
+    return details(target.parts, await target.parts.catalog.patch(target.document, changes_of(body)))
 
 
 @router.delete(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Query
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
 from collab.errors import Unprocessable
 from collab.limits import DEFAULT
@@ -67,6 +67,15 @@ Metadata = Annotated[
 Cursor = Annotated[
     str | None, Query(description="The `cursor` of the page before.", json_schema_extra={"format": "cursor"})
 ]
+
+
+def changes_of(patch: BaseModel) -> dict[str, Any]:
+    """What a merge patch changes; metadata are merged with what is there when it is written."""
+    changes = patch.model_dump(include=patch.model_fields_set)
+    if "metadata" in changes:
+        given = changes["metadata"]
+        changes["metadata"] = lambda before: merged(before, given)
+    return changes
 
 
 def merged(before: Mapping[str, Any], patch: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collab.api.bodies import BINARY, binary_answer, created, media_type
 from collab.api.deps import Readable, Target, Writable
 from collab.api.etags import IfNoneMatch
 from collab.api.idempotency import RepeatableDep
-from collab.api.models import Cursor, Label, Metadata, merge_patch_body, merged
+from collab.api.models import Cursor, Label, Metadata, changes_of, merge_patch_body
 from collab.api.problems import LOADED, NAMED, answers
 from collab.crdt.clocks import Clocks
 from collab.crdt.gate import check
@@ -226,12 +226,7 @@ async def read_snapshot(target: Readable, snapshot: SnapshotId) -> SnapshotDetai
 )
 async def patch_snapshot(body: SnapshotPatch, target: Writable, snapshot: SnapshotId) -> SnapshotDetails:
     """A JSON merge patch (RFC 7396) of label and metadata; the state never changes."""
-    snapshots = target.parts.snapshots
-    before = await snapshots.get(target.document, snapshot)
-    patch = body.model_dump(include=body.model_fields_set)
-    if "metadata" in patch:
-        patch["metadata"] = merged(before.metadata, patch["metadata"])
-    return snapshot_details(await snapshots.patch(target.document, snapshot, patch))
+    return snapshot_details(await target.parts.snapshots.patch(target.document, snapshot, changes_of(body)))
 
 
 @router.delete("/{snapshot}", status_code=204, summary="Delete a snapshot", responses=answers(*NAMED, Quarantined))

@@ -162,7 +162,7 @@ class Catalog(Protocol):
         """Pages by id, stable under writes. `metadata` filters on equality of top-level string values."""
 
     async def patch(self, document: DocumentId, changes: Mapping[str, object]) -> Document:
-        """Sets title and metadata (already merged by the caller)."""
+        """Sets title and metadata. A value that can be called is given what is there, so that no patch is lost."""
 
     async def set_deleted(self, document: DocumentId, deleted: bool) -> Document:
         """Soft-deletes or brings back."""
@@ -230,7 +230,7 @@ class Snapshots(Protocol):
         """Newest first, without states."""
 
     async def patch(self, document: DocumentId, snapshot: str, changes: Mapping[str, object]) -> Snapshot:
-        """Sets label and metadata."""
+        """Sets label and metadata; as in Catalog, a value may be a function of what is there."""
 
     async def delete(self, document: DocumentId, snapshot: str) -> None:
         """Raises NotFound."""

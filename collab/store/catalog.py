@@ -101,7 +101,7 @@ class SqlCatalog:
             with _session(connection) as session:
                 row = _existing(session, document, lock=True)
                 for name, value in changes.items():
-                    setattr(row, PATCHABLE[name], value)
+                    setattr(row, PATCHABLE[name], value(getattr(row, PATCHABLE[name])) if callable(value) else value)
                 row.updated_at = self._now()
                 session.flush()
                 return _document(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -73,16 +74,19 @@ class SqlSnapshots:
 
     async def patch(self, document: DocumentId, snapshot: str, changes: Mapping[str, object]) -> Snapshot:
         """Sets `label` and `metadata`, whichever is there; answers without the state."""
-        values = {name: value for name, value in changes.items() if name in ("label", "metadata")}
+        wanted = {name: value for name, value in changes.items() if name in ("label", "metadata")}
 
         def work(connection: Connection) -> Snapshot:
             key, _ = _document(connection, document)
-            if values:
-                connection.execute(update(snapshots).where(*_is(key, snapshot)).values(values))
-            row = connection.execute(select(*DESCRIPTION).where(*_is(key, snapshot))).one_or_none()
+            row = connection.execute(select(*DESCRIPTION).where(*_is(key, snapshot)).with_for_update()).one_or_none()
             if row is None:
                 raise NotFound(f"no snapshot {snapshot}")
-            return _snapshot(row, document)
+            values: dict[str, Any] = {
+                name: value(getattr(row, name)) if callable(value) else value for name, value in wanted.items()
+            }
+            if values:
+                connection.execute(update(snapshots).where(*_is(key, snapshot)).values(values))
+            return replace(_snapshot(row, document), **values)
 
         return await self._database.write(work)
 

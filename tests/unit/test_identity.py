@@ -72,7 +72,7 @@ def test_colors_are_colors(color: str) -> None:
         5,
         None,
         "red\n",
-        "ſed",
+        "ſed",  # noqa: RUF001
         "rgb(deg",
     ],
 )
