@@ -1,0 +1,188 @@
+"""Live documents of the Python client, against a real server that is killed, restarted, and says no."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycrdt import Doc, Text
+
+from collab_client import BrokenDocument, Documents, NotAllowed, ReadOnly, Refused, Unavailable, Unsaved, connect, text
+from collab_client.live import LiveDocument
+from tests.pyclient.conftest import Service
+from tests.server import running_server
+
+
+def hurry(live: LiveDocument) -> None:
+    """Reconnects at once, so that tests need not wait."""
+    live._backoff.first_s, live._backoff.longest_s = 0.01, 0.05
+
+
+async def test_two_type_together(service: Service, document: str) -> None:
+    """Each sees the other's edits; positions are characters, whatever their size."""
+    async with (
+        connect(service.url, document, service.admin) as ada,
+        connect(service.url, document, service.admin) as bob,
+    ):
+        text.insert(ada.text(), 0, "a😀b")
+        await bob.until(lambda: text.read(bob.text()) == "a😀b", 10)
+        text.insert(bob.text(), 2, "é")
+        await ada.until(lambda: text.read(ada.text()) == "a😀éb", 10)
+
+
+async def test_saved_means_that_a_killed_server_has_it(tmp_path: Path, document: str) -> None:
+    """Right after saved() the server dies without a goodbye. While it is down `doc` stays editable; saved() waits
+    until it is back, and all is there."""
+    with running_server(tmp_path) as server:
+        async with connect(server.url, document) as live:
+            hurry(live)
+            live.presence.show(user={"name": "Ada"})
+            for number in range(20):
+                text.insert(live.text(), 0, f"{number} ")
+            assert live.unsaved == 20
+            await live.saved(10)
+            assert live.unsaved == 0
+            await asyncio.to_thread(server.kill)
+            await live.until(lambda: live.status == "offline", 10)
+            text.insert(live.text(), 0, "written offline ")
+            with pytest.raises(Unsaved):
+                await live.saved(0.05)
+            await asyncio.to_thread(server.start)
+            async with connect(server.url, document) as other:
+                assert text.read(other.text()).endswith("".join(f"{n} " for n in reversed(range(20))))
+                await live.saved(20)
+                await other.until(lambda: text.read(other.text()).startswith("written offline 19 "), 10)
+                await other.until(lambda: other.presence.others, 10)
+                assert [*other.presence.others.values()] == [{"user": {"name": "Ada"}}]
+
+
+async def test_presence_comes_moves_and_goes(service: Service, document: str) -> None:
+    """Nobody is shown who showed nothing; a closed connection is gone at once."""
+    async with connect(service.url, document, service.admin) as ada:
+        changes: list[dict[int, dict[str, Any]]] = []
+        ada.presence.on_change(lambda: changes.append(ada.presence.others))
+        async with connect(service.url, document, service.admin) as bob:
+            bob.presence.show(user={"name": "Bob"}, cursor=1)
+            await ada.until(lambda: ada.presence.others == {bob.doc.client_id: bob.presence.mine}, 10)
+            bob.presence.show(user={"name": "Bob"}, cursor=2)
+            await ada.until(lambda: [p["cursor"] for p in ada.presence.others.values()] == [2], 10)
+            bob.presence.hide()
+            await ada.until(lambda: not ada.presence.others, 10)
+            bob.presence.show(user={"name": "Bob"})
+            await ada.until(lambda: ada.presence.others, 10)
+        await ada.until(lambda: not ada.presence.others, 10)
+        assert len(changes) >= 4
+
+
+async def test_a_fault_of_a_listener_ends_nothing(service: Service, document: str) -> None:
+    """It is logged, and the connection goes on."""
+    async with (
+        connect(service.url, document, service.admin) as ada,
+        connect(service.url, document, service.admin) as bob,
+    ):
+        ada.presence.on_change(lambda: 1 / 0)
+        bob.presence.show(user={"name": "Bob"})
+        await ada.until(lambda: ada.presence.others, 10)
+        text.insert(bob.text(), 0, "hi")
+        await ada.until(lambda: text.read(ada.text()) == "hi", 10)
+
+
+async def test_a_document_of_ones_own_goes_on(service: Service, document: str) -> None:
+    """What it held before is sent; what the server has comes in."""
+    async with connect(service.url, document, service.admin) as live:
+        text.insert(live.text(), 0, "there")
+    doc: Doc[Any] = Doc()
+    doc.get("mine", type=Text).insert(0, "here")
+    async with connect(service.url, document, service.admin, doc=doc) as live:
+        await live.saved(10)
+        assert str(doc.get("text", type=Text)) == "there"
+    async with connect(service.url, document, service.admin) as live:
+        assert text.read(live.text("mine")) == "here"
+
+
+async def test_the_end_of_a_block_waits_for_what_was_typed(service: Service, document: str) -> None:
+    """A script that types and leaves has not typed in vain."""
+    async with connect(service.url, document, service.admin) as live:
+        text.insert(live.text(), 0, "x" * 2_000_000)  # larger than what a server takes of one keystroke
+    async with Documents(service.url, service.admin) as docs:
+        assert len(await docs.read(document)) == 2_000_000
+
+
+async def test_a_reader_is_told_that_it_may_not_write(service: Service, document: str) -> None:
+    """Its edit reaches nobody and is never called saved; others' edits still arrive."""
+    async with connect(service.url, document, service.admin) as writer:
+        text.insert(writer.text(), 0, "official")
+        await writer.saved(10)
+        with pytest.raises(ReadOnly):
+            async with connect(service.url, document, service.reader) as reader:
+                await reader.saved(10)  # nothing was typed: nothing is amiss
+                text.insert(reader.text(), 0, "graffiti ")
+                with pytest.raises(ReadOnly):
+                    await reader.saved(10)
+                assert (reader.access, reader.unsaved, reader.status) == ("read", 1, "live")
+                text.insert(writer.text(), 8, "!")
+                await reader.until(lambda: text.read(reader.text()) == "graffiti official!", 10)
+        assert text.read(writer.text()) == "official!"
+
+
+async def test_a_refusal_ends_it_at_once(service: Service, document: str) -> None:
+    """No second try: the answer would be the same."""
+    tries = []
+
+    async def source() -> str:
+        tries.append(1)
+        return "ck_" + "0" * 43
+
+    with pytest.raises(NotAllowed) as refused:
+        async with connect(service.url, document, source):
+            pass
+    assert (refused.value.status, len(tries)) == (401, 1)
+
+
+async def test_deletion_ends_it_for_good(service: Service, document: str) -> None:
+    """Close code 4410 is final; whoever waits is told."""
+    async with Documents(service.url, service.admin) as docs, connect(service.url, document, service.admin) as live:
+        await docs.create(document) if not (await exists(docs, document)) else None
+        waiting = asyncio.create_task(live.until(lambda: False, 20))
+        await docs.delete(document)
+        with pytest.raises(Refused) as refused:
+            await waiting
+        assert (refused.value.status, live.status) == (4410, "ended")
+        with pytest.raises(Refused):
+            await live.saved(5)
+
+
+async def exists(docs: Documents, document: str) -> bool:
+    """Whether the document is in the catalog."""
+    return any([found.id == document async for found in docs.list(document)])
+
+
+async def test_a_server_that_is_not_there(document: str) -> None:
+    """Opening gives up in time; a url that is none is refused at once."""
+    with pytest.raises(Unavailable):
+        async with connect("http://127.0.0.1:9", document, open_s=0.3):
+            pass
+    with pytest.raises(ValueError, match="not the address"):
+        async with connect("127.0.0.1:8000", document):
+            pass
+
+
+async def test_a_source_that_fails_is_a_fault_and_no_loop(service: Service, document: str) -> None:
+    """A bug in the function that fetches tickets is told, not tried again for ever."""
+
+    def source() -> str:
+        raise KeyError("ticket")
+
+    with pytest.raises(Exception, match="KeyError"):
+        async with connect(service.url, document, source):
+            pass
+
+
+async def test_updates_that_the_engine_cannot_take_end_it(document: str, service: Service) -> None:
+    """pycrdt's panics are no Exceptions; here they are."""
+    async with connect(service.url, document, service.admin) as live:
+        live.apply(bytes.fromhex("0101010004010174016100"))
+        with pytest.raises(BrokenDocument):
+            live.apply(bytes.fromhex("0100010000"))
