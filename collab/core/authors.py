@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 from collab.core.awareness import Entry as Presence
 from collab.crdt.clocks import Clocks
-from collab.crdt.gate import Checked
+from collab.crdt.gate import Checked, check
+from collab.crdt.split import without_clients
+from collab.limits import Limits
+from collab.protocol.messages import EMPTY_UPDATE
 
 if TYPE_CHECKING:
     from collab.core.session import Session
@@ -85,6 +88,30 @@ class Authors:
             owner.outbox.heard = False
             owner.outbox.ping()
         return found
+
+    def oppose(
+        self, checked: Checked, foreign: Set[int], session: Session, now: float, typed: bool, limits: Limits
+    ) -> Checked | None:
+        """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""
+        for client in foreign:
+            owner = self.owner(client)
+            if owner is None:
+                continue
+            contest = self.contest(client, owner, session, now)
+            contest.typed |= typed
+            others = {run[0] for run in checked.runs} - {client}
+            part = without_clients(checked.raw, others) if others else checked.raw
+            if part is not None:
+                contest.hold(check(part, limits))
+        rest = without_clients(checked.raw, set(foreign))
+        return None if rest is None or rest == EMPTY_UPDATE else check(rest, limits)
+
+    def go_on(self, contest: Contest, now: float) -> None:
+        """The owner lives, but what the contender passed on has not come from it yet: ask again."""
+        contest.until = now + ANSWER_S
+        contest.owner.outbox.heard = False
+        contest.owner.outbox.ping()
+        self.contests[contest.client, contest.contender] = contest
 
     def leave(self, session: Session) -> list[Contest]:
         """Frees the session's ids; returns the contests that this decides for the contender."""

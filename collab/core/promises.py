@@ -36,8 +36,17 @@ class Promises:
         else:
             self._owing[session] = None
 
+    def answered(self, session: Session) -> None:
+        """It has sent a step 2: all that it has whole. What is held of it still waits for what it does not have either.
+
+        yjs puts such pending structs into every step 2; those that died with somebody else's tab will never be whole.
+        """
+        if session.asked:
+            session.asked = False
+            self.answer(session)
+
     def _all_saved(self, session: Session) -> bool:
-        waits = session.held or session.contested  # for dependencies, or for whose client id it is
+        waits = (session.asked and session.held) or session.contested  # for dependencies, or for whose id it is
         return not waits and not session.refused and self._ledger.is_durable(session.entered)
 
     def answer_all(self) -> None:

@@ -7,7 +7,7 @@ what must be stored. An input that raises has changed nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 
 from collab.core.authors import Authors, Contest
 from collab.core.awareness import Awareness, decode_entries, encode_entries
@@ -21,7 +21,7 @@ from collab.core.session import Session
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.merge import merge_tick
-from collab.crdt.split import split, without_clients
+from collab.crdt.split import split
 from collab.errors import (
     AuthorIdInUse,
     CollabError,
@@ -51,6 +51,7 @@ DENIED_EVERY_S = 5.0
 RECENT = 64
 KEEPALIVE_WIRE = frame(KEEPALIVE)
 NOBODY = b"\x00"
+OVERFLOWED = "too much waited for an older connection; come back with it"
 
 
 class Room:
@@ -120,7 +121,7 @@ class Room:
         if session.owes_answer is not None and session.behind is None:
             known, session.owes_answer = session.owes_answer, None
             session.write(self.history.answer(known))
-        if session.held and session.behind is None:
+        if session.asked and session.behind is None:
             session.write(self._ask(session))
         self.promises.answer(session)
 
@@ -136,6 +137,8 @@ class Room:
         if kind is Kind.UPDATE or kind is Kind.STEP2:
             if body != EMPTY_UPDATE:
                 self._accept(self._check(body), session, now, kind is Kind.UPDATE)
+            if kind is Kind.STEP2:
+                self.promises.answered(session)
         elif kind is Kind.AWARENESS:
             pause = max(pause, session.awareness_rate.take(now))
             self._presence(session, body, now)
@@ -224,7 +227,7 @@ class Room:
             return
         clocks = self.history.clocks
         if foreign := self.authors.foreign(checked, session, clocks):
-            rest = self._contest(checked, foreign, session, now, typed)
+            rest = self.authors.oppose(checked, foreign, session, now, typed, self.limits)
             if rest is None:
                 return
             checked = rest
@@ -238,6 +241,7 @@ class Room:
             if ahead is not None:
                 self._hold(check(ahead, self.limits), session, typed)
             if ready is None:
+                session.entered = self.ledger.entered  # as above, for what of it is known
                 return
             self._write(check(ready, self.limits), session, now, typed)
         if self._pending:
@@ -258,41 +262,28 @@ class Room:
 
     # ------------------------------------------------------------------ two connections, one client id
 
-    def _contest(
-        self, checked: Checked, foreign: Set[int], session: Session, now: float, typed: bool
-    ) -> Checked | None:
-        """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""
-        for client in foreign:
-            owner = self.authors.owner(client)
-            if owner is None:
-                continue
-            contest = self.authors.contest(client, owner, session, now)
-            contest.typed |= typed
-            others = {run[0] for run in checked.runs} - {client}
-            part = without_clients(checked.raw, others) if others else checked.raw
-            if part is not None:
-                contest.hold(check(part, self.limits))
-        rest = without_clients(checked.raw, set(foreign))
-        return None if rest is None or rest == EMPTY_UPDATE else check(rest, self.limits)
-
     def decide(self, now: float) -> None:
         """Settles contests: a live owner keeps its id and a second writer is told so; a silent one gives way."""
         alive, dead = self.authors.decide(now)
         for contest in alive:
-            self._uphold(contest)
+            self._uphold(contest, now)
         for contest in dead:
             contest.owner.outbox.close(SlowReader("no sign of life, and its client is back on another connection"))
             self.leave(contest.owner, now)
             self._inherit(contest, now)
 
-    def _uphold(self, contest: Contest) -> None:
-        """The owner lives. What it has not brought itself by now is not taken, so its contender is not "saved"."""
+    def _uphold(self, contest: Contest, now: float) -> None:
+        """The owner lives. What the contender passed on is "saved" once the owner has brought it, and that is."""
         contender = contest.contender
-        contest.close()
         if contest.typed and not all(self._is_here(update) for update in contest.updates):
             contender.outbox.close(AuthorIdInUse())
-        elif contest.overflowed or not all(map(self.history.clocks.adds_nothing, contest.updates)):
-            contender.refused = True
+        elif contest.overflowed:
+            contender.outbox.close(Overloaded(OVERFLOWED))
+        elif not all(map(self.history.clocks.adds_nothing, contest.updates)):
+            self.authors.go_on(contest, now)
+            return
+        contest.close()
+        contender.entered = self.ledger.entered
         self.promises.answer(contender)
 
     def _is_here(self, update: Checked) -> bool:
@@ -305,7 +296,7 @@ class Room:
         for update in contest.updates:
             self._accept_late(update, contender, now, contest.typed)
         if contest.overflowed:
-            contender.outbox.close(Overloaded("too much waited for an older connection; come back with it"))
+            contender.outbox.close(Overloaded(OVERFLOWED))
         elif contest.presence is not None:
             self.awareness.receive(contender, [contest.presence])
         self.promises.answer(contender)
@@ -319,9 +310,9 @@ class Room:
             session.outbox.close(error)
 
     def _hold(self, checked: Checked, session: Session, typed: bool) -> None:
-        asked = session.held > 0
         self._pending.hold(checked, session, typed, self.history.clocks)
-        if not asked:
+        if typed and not session.asked:
+            session.asked = True
             session.write(self._ask(session))
 
     def _release(self, now: float) -> None:

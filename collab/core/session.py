@@ -34,6 +34,7 @@ class Session:
 
     __slots__ = (
         "access",
+        "asked",
         "awareness_rate",
         "behind",
         "contested",
@@ -65,6 +66,7 @@ class Session:
         self.renewing = False
         self.entered = 0  # number of its newest update in the room's ledger
         self.held = 0  # its updates that wait for their dependencies
+        self.asked = False  # for those dependencies, and it has not answered yet
         self.contested = 0  # client ids whose holder must first be known dead before its updates are taken
         self.refused = False  # something it wrote was not taken: it must never be told "saved"
         self.saved: bytes | None = None  # the newest status payload that was answered

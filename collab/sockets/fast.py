@@ -108,6 +108,9 @@ class FastSocket(WSListener):
         except CollabError as error:
             self.sockets.abandon(self.admission)
             self.close(error)
+        else:
+            if self.full:  # the greeting alone was too much: it came before there was a session to pause
+                self.sockets.hub.pause(self.admission.slot, self.session)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.heard = True

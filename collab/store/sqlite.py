@@ -57,6 +57,8 @@ class SqliteDatabase:
             raise ValueError(f"sync is full or normal, not {sync}")
         self.path = path
         self._lock = None if readonly else _lock(path)
+        if self._lock is not None:
+            _sync_leftovers(path)
         self._open = True
         self._writing = _engine(path, f"synchronous={sync}", readonly)
         self._reading = _engine(path, "query_only=1", readonly=True)
@@ -147,6 +149,24 @@ def _lock(path: Path) -> int:
             os.close(descriptor)
             raise StorageUnavailable(f"{path} is in use by another process; SQLite takes one writer") from error
     return descriptor
+
+
+def _sync_leftovers(path: Path) -> None:
+    """Makes durable what a killed process had written and not synced, before anybody is told that it is there.
+
+    SQLite reads such commits back from the WAL without syncing it: they could be shown, found to be nothing new when
+    their author sends them again, called saved, and then be lost with the power.
+    """
+    try:
+        for file in (path, Path(f"{path}-wal"), path.parent):
+            if file.exists():
+                descriptor = os.open(file, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+    except OSError as error:
+        raise StorageUnavailable(f"{path} cannot be synced: {error.strerror}") from error
 
 
 def _engine(path: Path, pragma: str, readonly: bool) -> Engine:

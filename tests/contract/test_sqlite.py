@@ -47,6 +47,25 @@ async def test_the_settings_are_those_that_durability_needs(tmp_path: Path) -> N
         assert await store.database.write(lambda connection: pragma(connection, "synchronous")) == 1
 
 
+async def test_what_a_killed_process_left_in_the_page_cache_is_synced_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = path_of(url_in(tmp_path))
+    path.parent.mkdir()
+    for file in (path, Path(f"{path}-wal")):
+        file.write_bytes(b"")
+    synced: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+        database = SqliteDatabase(path)
+    assert synced == [file.stat().st_ino for file in (path, Path(f"{path}-wal"), path.parent)]
+    await database.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        with pytest.raises(StorageUnavailable, match="cannot be synced"):
+            SqliteDatabase(path)
+
+
 async def test_readers_cannot_write(tmp_path: Path) -> None:
     async with open_store(url_in(tmp_path)) as store:
         with pytest.raises(StorageUnavailable, match="readonly"):

@@ -208,3 +208,21 @@ def test_who_has_left_becomes_no_owner() -> None:
     room.receive(a, encode_update(HELLO), 1.0)
     assert room.history.clocks.next == {1: 5, 2: 1}, "what it wrote stays"
     assert room.authors.owner(2) is None
+
+
+def test_a_relay_is_called_saved_once_the_owner_has_brought_the_same_and_that_is_durable() -> None:
+    room, a, to_a, b, to_b = contested()
+    room.committed(1, 1)
+    room.receive(b, encode_step2(typed(1, 5, "x")), 1.0)
+    room.receive(b, encode_status(b"\x07"), 1.1)
+    to_a.heard = True
+    room.decide(1.2)
+    assert to_b.take() == [] and to_a.pings == 2, "the owner lives, but has not sent it yet"
+    room.receive(a, encode_update(typed(1, 5, "x")), 1.3)
+    to_a.heard = True
+    room.decide(1.5)
+    assert to_b.take() == [] and not room.authors.contests
+    show(room)
+    to_b.take()
+    room.committed(2, 2)
+    assert to_b.take() == [encode_status(b"\x07")]

@@ -10,6 +10,7 @@ from collab.core.session import Session
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex, build
+from collab.crdt.merge import merge
 from collab.errors import BadFrame, BadUpdate, CollabError, TooLarge
 from collab.limits import Limits
 from collab.protocol.messages import (
@@ -187,6 +188,22 @@ def test_an_update_that_names_an_unknown_neighbour_waits_too() -> None:
     assert not room.dirty
     room.receive(a, encode_update(HELLO), 0.0)
     assert len(room.drain().entries) == 2
+
+
+def test_what_a_client_does_not_have_whole_either_keeps_nobody_from_being_called_saved() -> None:
+    """yjs puts what waits in its own document into every step 2: what died with another tab must not wait for ever."""
+    room = make_room()
+    a, to_a = enter(room, "a")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(a, encode_update(typed(9, 4, "its author is gone")), 0.0)
+    room.receive(a, encode_status(b"\x01"), 0.0)
+    show(room)
+    room.committed(1, 1)
+    assert encode_status(b"\x01") not in to_a.take()
+    room.receive(a, encode_step2(typed(9, 4, "its author is gone")), 0.0)
+    assert to_a.take() == [encode_status(b"\x01")]
+    room.receive(a, encode_update(typed(9, 0, "four")), 0.0)
+    assert len(room.drain().entries) >= 2, "should its author be back, it is taken"
 
 
 def test_what_is_held_is_bounded() -> None:
@@ -368,3 +385,16 @@ def test_a_slow_reader_gets_what_another_node_committed_before_an_edit_it_has_se
     room.resume(b)
     updates = [body for kind, body in map(decode, to_b.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
     assert any((9, 0, 6) in check(update).runs for update in updates)
+
+
+def test_saved_waits_for_what_somebody_else_brought_of_a_step_2_that_has_a_dead_end_too() -> None:
+    room = make_room()
+    (a, _), (b, to_b) = enter(room, "a"), enter(room, "b")
+    room.receive(a, encode_update(HELLO), 0.0)
+    room.receive(b, encode_step2(merge([HELLO, typed(9, 4, "its author is gone")])), 0.0)
+    room.receive(b, encode_status(b"\x01"), 0.0)
+    assert to_b.take() == []
+    show(room)
+    to_b.take()
+    room.committed(1, 1)
+    assert to_b.take() == [encode_status(b"\x01")]
