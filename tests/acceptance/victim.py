@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx2
@@ -19,9 +20,12 @@ START_S = 30.0
 class Victim:
     """One data folder, one port, one zygote; at most one living server. Use it as a context manager."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        """`arguments`: further flags of `collab serve`; `env`: further variables of its environment."""
         self._data = data
-        self._log = data / "server.log"
+        self._arguments = arguments
+        self._env = dict(env or {})
+        self._log = data.with_name(f"{data.name}.log")
         self._port = free_port()
         self._pid: int | None = None
         self.url = f"http://127.0.0.1:{self._port}"
@@ -33,7 +37,7 @@ class Victim:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={k: v for k, v in os.environ.items() if not k.startswith("COLLAB_")},
+                env={k: v for k, v in os.environ.items() if not k.startswith("COLLAB_")} | self._env,
             )
         return self
 
@@ -50,6 +54,7 @@ class Victim:
     async def start(self, http: httpx2.AsyncClient) -> None:
         """Returns when /readyz says yes."""
         serve = ["serve", "--host", "127.0.0.1", "--port", str(self._port), "--data", str(self._data)]
+        serve += self._arguments
         self._pid = self._tell(serve)
         try:
             async with asyncio.timeout(START_S):

@@ -1,0 +1,39 @@
+"""A slice of the kills and the power cuts; the commands of `kills.py` and `power.py` go on for as long as one likes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.faults import kills, power
+
+cuts = pytest.mark.skipif(power.missing() is not None, reason=str(power.missing()))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_what_was_confirmed_survives_sigkill_and_all_agree_afterwards(tmp_path: Path, database: str) -> None:
+    with kills.victim_on(database, tmp_path) as victim:
+        tally, wrong = asyncio.run(kills.campaign(victim, rounds=5, seed=3))
+    assert wrong == []
+    assert tally.kills == 5 and tally.confirmed > 10
+
+
+@cuts
+def test_what_was_confirmed_survives_a_power_cut() -> None:
+    with power.medium() as disk:
+        tally, lost = asyncio.run(power.campaign(disk, rounds=4, seed=3, sync="full"))
+    assert lost == []
+    assert tally.kills == 4 and tally.confirmed > 10
+
+
+@cuts
+def test_the_cut_takes_what_was_not_synced() -> None:
+    """The control: with synchronous=NORMAL confirmed words get lost, so the test above proves something."""
+    with power.medium() as disk:
+        for seed in range(10):
+            _, lost = asyncio.run(power.campaign(disk, rounds=1, seed=seed, sync="normal"))
+            if lost:
+                return
+    raise AssertionError("ten cuts lost nothing")
