@@ -125,6 +125,11 @@ class Journal:
         oldest = min((waiting.since for waiting in self._unsettled()), default=None)
         return 0.0 if oldest is None else self._clock() - oldest
 
+    async def probe(self) -> None:
+        """Raises what the last commit failed with, for as long as none has worked again."""
+        if self.unhealthy_since is not None:
+            raise self.last_error or StorageUnavailable()
+
     def append(self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: OnDone) -> None:
         """Hands entries over for the next commit and returns at once; `on_done` is called when they are settled.
 

@@ -145,7 +145,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             limits=limits,
             counters=counters,
             refusals=refusals,
-            probes={"database": store.log.ping},
+            probes={"database": store.log.ping, "commits": journal.probe},
             gauges=lambda: _gauges(journal, hub, checkpointer, engine),
             alone=store.embedded,
         ),

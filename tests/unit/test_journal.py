@@ -124,8 +124,11 @@ async def test_no_ack_while_the_storage_is_away_and_every_ack_after(bench: Bench
     assert bench.journal.lag_s == bench.now > 0
     assert str(bench.journal.last_error) == "no 4"
     assert bench.events == ["trouble: no 0"]
+    with pytest.raises(StorageUnavailable, match="no 4"):
+        await bench.journal.probe()
     await bench.journal.flush()
     assert bench.events == ["trouble: no 0", "recovered"] and bench.journal.healthy
+    await bench.journal.probe()
     assert all(told.error is None for told in bench.told)
     assert await bench.stored("a") == [b"1"]
     assert bench.journal.figures.failed_commits == 20
