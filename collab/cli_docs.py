@@ -48,6 +48,13 @@ DatabaseUrl = Annotated[str | None, typer.Option(help="postgresql://… or sqlit
 Id = Annotated[str, typer.Argument(help="The document's id, as it is, not percent-encoded.")]
 
 
+ADVICE = (
+    "What is damaged is served read-only up to the damage, or from an older checkpoint; all else is unaffected.\n"
+    "Next: copy the database, then [bold]collab doctor --salvage FOLDER[/bold] writes all that is left of each of them "
+    "to an archive, and with [bold]--rebuild[/bold] puts it in its place (stop the service first)."
+)
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("doctor")(doctor_command)
@@ -105,6 +112,8 @@ async def _doctor(url: str, salvage_into: Path | None, rebuild: bool) -> list[Fi
         if salvage_into is not None:
             for finding in faulty:
                 await _salvage(database, finding, salvage_into, rebuild)
+        elif faulty:
+            said.print(ADVICE)
     return faulty
 
 
