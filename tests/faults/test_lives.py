@@ -15,17 +15,17 @@ cuts = pytest.mark.skipif(power.missing() is not None, reason=str(power.missing(
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_what_was_confirmed_survives_sigkill_and_all_agree_afterwards(tmp_path: Path, database: str) -> None:
     with kills.victim_on(database, tmp_path) as victim:
-        tally, wrong = asyncio.run(kills.campaign(victim, rounds=5, seed=3))
+        tally, wrong = asyncio.run(kills.campaign(victim, rounds=3, seed=3))
     assert wrong == []
-    assert tally.kills == 5 and tally.confirmed > 10
+    assert tally.kills == 3 and tally.confirmed > 10
 
 
 @cuts
 def test_what_was_confirmed_survives_a_power_cut() -> None:
     with power.medium() as disk:
-        tally, lost = asyncio.run(power.campaign(disk, rounds=4, seed=3, sync="full"))
+        tally, lost = asyncio.run(power.campaign(disk, rounds=2, seed=3, sync="full"))
     assert lost == []
-    assert tally.kills == 4 and tally.confirmed > 10
+    assert tally.kills == 2 and tally.confirmed > 10
 
 
 @cuts

@@ -19,8 +19,8 @@ ONE, TWO = typed(7, 0, "one"), typed(7, 3, " two")
 
 @no_shim
 def test_while_fsync_fails_nothing_is_confirmed_and_afterwards_everything_is(tmp_path: Path) -> None:
-    figures = storage.failing_fsync(3, 1, tmp_path)
-    assert figures.rounds == 3 and max(figures.red_s) < storage.RED_S
+    figures = storage.failing_fsync(2, 1, tmp_path)
+    assert figures.rounds == 2 and max(figures.red_s) < storage.RED_S
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small tmpfs needs root")
