@@ -24,9 +24,13 @@ def built() -> None:
     assert pages.load(), f"the pages are not built: {reason.read_text() if reason.exists() else 'run uv sync'}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(built: None) -> Iterator[Browser]:
-    """One browser for the whole process; without one CI fails, others are told loudly."""
+    """One browser for a module; without one CI fails, others are told loudly.
+
+    Not for the session: while Playwright's sync face is open, the process counts as inside an event loop, and every
+    async test that comes after in it would fail.
+    """
     path = executable()
     if path is None:
         if os.environ.get("CI"):
