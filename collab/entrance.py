@@ -64,6 +64,8 @@ def rates_of(settings: Settings, open_to_all: bool) -> Rates | None:
         "address": settings.requests_per_min_address,
         "user": settings.requests_per_min_user,
         "key": settings.requests_per_min_key,
+        "streams": settings.streams_per_min_address,
+        "failures": settings.failures_per_min_address,
     }
     if open_to_all and settings.on_loopback and not any(given.values()):
         return None

@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     )
     requests_per_min_user: int | None = Field(None, ge=0, description="The same of one user; default 1200.")
     requests_per_min_key: int | None = Field(None, ge=0, description="The same by one API key; default 30000.")
+    streams_per_min_address: int | None = Field(
+        None, ge=0, description="Sockets and event streams opened from one address; default 1200."
+    )
+    failures_per_min_address: int | None = Field(
+        None, ge=0, description="Wrong credentials from one address before it must wait; default 600."
+    )
     sockets_per_user: int = Field(200, ge=0, description="Sockets that one user may have open on a node, 0: any.")
     sockets_per_address: int | None = Field(
         None, ge=0, description="The same of one address; default 2000, any while open on loopback."

@@ -72,7 +72,7 @@ def test_colors_are_colors(color: str) -> None:
         5,
         None,
         "red\n",
-        "ſed",  # noqa: RUF001
+        "\u017fed",
         "rgb(deg",
     ],
 )

@@ -1,0 +1,30 @@
+"""Fixtures of the access tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.access.realm import Realm, prepare, realm, token
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The server's clients here run on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def land(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
+    """One server for all of them; tests that change anything use documents of their own."""
+    with realm(tmp_path_factory.mktemp("data")) as here:
+        here.tokens |= {
+            "expired": token("late", ("*", "write"), life_s=-3600),
+            "stranger": token("stranger", ("elsewhere/*", "write")),
+            "reader": token("reader", ("*", "read"), name="Rea"),
+            "commenter": token("commenter", ("*", "comment")),
+            "writer": token("writer", ("*", "write"), name="Wri"),
+        }
+        prepare(here, "notes")
+        yield here
