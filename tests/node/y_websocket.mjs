@@ -43,9 +43,11 @@ const until = (person, holds, seconds) => new Promise((resolve, reject) => {
 })
 
 const commands = {
-  // Connects a client: {version, url, room, params?, protocols?, state?} (state null: no presence at all)
-  connect ({ who, version, url, room, params, protocols, state }) {
+  // Connects a client: {version, url, room, params?, protocols?, state?, id?} (state null: no presence at all;
+  // id: the CRDT client id of another one)
+  connect ({ who, version, url, room, params, protocols, state, id }) {
     const doc = new Y.Doc()
+    if (id !== undefined) doc.clientID = id
     const notes = { sockets: [], urls: [], closes: [], errors: [], received: 0 }
     const provider = new providers[version](url, room, doc, {
       WebSocketPolyfill: countingSocket(notes), disableBc: true, params: params ?? {}, protocols: protocols ?? []
