@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import cast
 
 import orjson
 import structlog
+
+from collab.auth.credentials import scrub_line
 
 
 def configure(level: str) -> None:
@@ -31,7 +34,7 @@ def configure(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _without_secrets],
         )
     )
     root = logging.getLogger()
@@ -39,6 +42,11 @@ def configure(level: str) -> None:
     root.setLevel(number)
     for noisy in ("uvicorn.error", "uvicorn.access", "alembic"):
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
+
+
+def _without_secrets(logger: object, name: str, line: structlog.types.EventDict) -> str:
+    # The access log cleans its own lines; this is for what errors quote of a request.
+    return scrub_line(cast(str, line))
 
 
 def _dumps(event: object, **_: object) -> str:

@@ -12,6 +12,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collab.accesslog import AccessLog
+from collab.auth.credentials import scrub
 from collab.types import Principal
 
 KEY = "collab.visit"
@@ -81,6 +82,6 @@ class Reception:
 def _id_of(scope: Scope) -> str:
     """The caller's own id if it brings a harmless one, so that its logs and ours can be laid side by side."""
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _ID.fullmatch(value):
-            return cast(bytes, value).decode()
+        if name == b"x-request-id" and _ID.fullmatch(value) and scrub(given := value.decode()) == given:
+            return cast(str, given)
     return token_hex(8)

@@ -27,6 +27,7 @@ _SECRETS = re.compile(
     r"|(?i:bearer\s+)[^\s,;\"']+"
     r"|collab\.(?:ticket|token)\.[^\s,;\"']+"
 )
+_PAIRS = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_NAMES))})=)[^&\s\"'\\]+", re.IGNORECASE)
 SCRUBBED = "***"
 
 
@@ -68,6 +69,11 @@ def scrub(text: str) -> str:
     if mark:
         path += mark + "&".join(_scrub_pair(pair) for pair in query.split("&"))
     return _SECRETS.sub(SCRUBBED, path)
+
+
+def scrub_line(line: str) -> str:
+    """A whole line of a log, whatever is quoted in it."""
+    return _SECRETS.sub(SCRUBBED, _PAIRS.sub(rf"\1{SCRUBBED}", line))
 
 
 def _scrub_pair(pair: str) -> str:
