@@ -48,7 +48,8 @@ class AccessLog:
         try:
             while True:
                 await asyncio.sleep(EVERY_S)
-                self.flush()
+                if self._queue:
+                    await asyncio.to_thread(self.flush)  # whoever reads the log may be slow, and must not slow us
         finally:
             self.flush()
 

@@ -114,6 +114,8 @@ def problem(error: CollabError, headers: Mapping[str, str] | None = None) -> Res
     }
     body |= {key: error.extra[key] for key in ("offset", "errors") if error.extra.get(key) is not None}
     extra = {"Retry-After": str(error.extra.get("retry_after_s", RETRY_AFTER_S))} if error.may_retry else {}
+    if error.http_status == 401:
+        extra["WWW-Authenticate"] = "Bearer"  # RFC 9110 15.5.2 wants one
     # ASCII: details may quote what the caller sent, lone surrogates included
     told: Mapping[str, str] = error.extra.get("headers") or {}  # type: ignore[assignment]
     return Response(json.dumps(body), error.http_status, {**extra, **told, **(headers or {})}, MEDIA_TYPE)

@@ -23,6 +23,7 @@ from collab.store.base import UNBORN
 from collab.types import Access, DocumentId, Principal
 
 MOUNT = "/sync/"
+RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,13 @@ def document_id(encoded: str, limits: Limits) -> DocumentId:
     if document in (".", ".."):
         raise BadRequest("URL clients resolve . and .. away, so they cannot be document ids")
     return document
+
+
+def refusal_headers(error: CollabError) -> dict[str, str]:
+    """What goes with the HTTP status of a refused upgrade."""
+    if error.http_status == 401:
+        return {"www-authenticate": "Bearer"}
+    return {"retry-after": str(error.extra.get("retry_after_s", RETRY_AFTER_S))} if error.may_retry else {}
 
 
 class Sockets:

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from collab.errors import BadFrame, CollabError
 from collab.protocol.frames import messages
-from collab.sockets.admission import MOUNT, Admission, Sockets
+from collab.sockets.admission import MOUNT, Admission, Sockets, refusal_headers
 from collab.sockets.upgrade import Upgrade
 
 CLOSE_S = 1.0  # for a client that does not take what is queued for it
@@ -119,7 +119,7 @@ def upgrade_of(websocket: WebSocket) -> Upgrade:
 
 async def _deny(websocket: WebSocket, error: CollabError) -> None:
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        await websocket.send_denial_response(PlainTextResponse(error.detail, error.http_status))
+        await websocket.send_denial_response(PlainTextResponse(error.detail, error.http_status, refusal_headers(error)))
     else:
         await websocket.close(error.close_code, error.detail[:100])
 

@@ -27,7 +27,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public
 
 from collab.core.session import Session
 from collab.errors import BadFrame, CollabError, Draining, TooLarge
-from collab.sockets.admission import Admission, Sockets
+from collab.sockets.admission import Admission, Sockets, refusal_headers
 from collab.sockets.upgrade import Upgrade
 
 log = structlog.get_logger(__name__)
@@ -273,6 +273,7 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         status = HTTPStatus(error.http_status)
         body = error.detail.encode()
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain\r\nconnection: close\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in refusal_headers(error).items())
         self._transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         self._transport.close()
 

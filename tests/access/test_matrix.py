@@ -103,7 +103,7 @@ def test_who_may_not_is_refused_and_changes_nothing(land: Realm, role: str) -> N
             answer = call(land, role, *calls[name], name, "notes")
             status = answer.status_code
             if role in ("nobody", "expired"):
-                assert status == 401, (name, status)
+                assert (status, answer.headers["www-authenticate"]) == (401, "Bearer"), (name, status)
             elif needed == "admin" and name != "create_ticket":
                 assert status == 403, (name, status)
             else:
@@ -146,7 +146,8 @@ async def echoed(socket: ClientConnection, mark: bytes) -> list[bytes]:
 async def test_who_may_not_read_gets_no_socket(land: Realm, role: str, status: int) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         await land.socket(role, "notes")
-    assert refusal.value.response.status_code == status
+    answer = refusal.value.response
+    assert (answer.status_code, answer.headers.get("www-authenticate")) == (status, "Bearer" if status == 401 else None)
 
 
 @pytest.mark.parametrize("role", ["reader", "commenter"])
