@@ -24,6 +24,22 @@ export interface ContentOptions {
   format?: 'text' | 'json' | 'xml'
 }
 
+export interface PollOptions {
+  /** As the last poll gave it. */
+  version?: string
+  /** A state vector, base64url: only what it lacks is sent. */
+  since?: string
+  /** How long the server may wait for something new. */
+  waitS?: number
+  signal?: AbortSignal
+}
+
+export interface Polled {
+  version: string
+  update: Uint8Array | undefined
+  response: Response
+}
+
 type Query = Record<string, string | number | boolean | undefined | null>
 
 interface Request {
@@ -109,6 +125,19 @@ export class DocumentsApi {
   /** The whole document as one Yjs V1 update, or what a state vector (base64url) lacks. */
   async state(id: string, since?: string): Promise<Uint8Array> {
     return bytes(await this.request('GET', at(id, 'state'), { query: { since } }))
+  }
+
+  /**
+   * What is new since `version`, for clients that hold no socket; with `waitS` a long poll. `update` is undefined if
+   * nothing is.
+   */
+  async poll(id: string, options: PollOptions = {}): Promise<Polled> {
+    const { version, since, waitS, signal } = options
+    const headers: Record<string, string> = version ? { 'if-none-match': `"${version}"` } : {}
+    const response = await this.#fetch('GET', at(id, 'state'), { query: { since, wait: waitS }, headers, signal })
+    if (response.status !== 304 && !response.ok) throw await Problem.of(response)
+    const named = response.headers.get('etag')?.replace(/^(W\/)?"|"$/g, '') ?? version ?? ''
+    return { version: named, update: response.ok ? await bytes(response) : undefined, response }
   }
 
   // ------------------------------------------------------------------ snapshots

@@ -1,5 +1,5 @@
 export { Backoff } from './backoff'
-export { DocumentsApi, type ContentOptions, type DocumentsOptions, type ListOptions } from './documents'
+export { DocumentsApi, type ContentOptions, type DocumentsOptions, type ListOptions, type Polled, type PollOptions } from './documents'
 export { Problem } from './problem'
 export { CollabProvider, type Access, type Ending, type Persistence, type ProviderEvents, type ProviderOptions, type Status, type Ticket } from './provider'
 export type * from './schemas'

@@ -61,6 +61,13 @@ export class LiveDocument {
     this.provider.connect()
   }
 
+  /** Others know a person by the name in the ticket, so a new name needs a new one. */
+  rename(): void {
+    this.provider.awareness.setLocalStateField('user', { name: me.value.name, color: me.value.color })
+    this.provider.disconnect()
+    this.provider.connect()
+  }
+
   /** Throws this device's copy away; for a copy that belongs to a document that is no more. */
   async forget(): Promise<void> {
     this.provider.destroy()

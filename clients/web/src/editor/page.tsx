@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import type { Editor } from '@tiptap/core'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { locked, me } from '../session'
 import { Glyph, Logo } from '../ui/glyphs'
 import { Myself } from '../ui/header'
@@ -25,8 +25,11 @@ export function Page({ id }: { id: string }) {
   const sharing = useSignal(false)
   const look = useSignal<Look | undefined>(undefined)
   useEffect(() => () => live.close(), [live])
+  const known = useRef(me.value)
   useEffect(() => {
-    live.provider.awareness.setLocalStateField('user', { name: me.value.name, color: me.value.color })
+    if (known.current === me.value) return
+    known.current = me.value
+    live.rename()
   }, [me.value])
   if (locked.value) return <SignIn />
   const canWrite = live.access.value === 'write'

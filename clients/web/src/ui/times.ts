@@ -31,7 +31,7 @@ export function durationText(seconds: number | undefined): string {
   if (seconds === undefined || !Number.isFinite(seconds)) return '–'
   if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`
   if (seconds < 0.0995) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`
-  return seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`
+  return seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${Number(seconds.toFixed(seconds < 10 ? 2 : 1))} s`
 }
 
 export const count = (value: number): string => Math.round(value).toLocaleString('en')
