@@ -13,7 +13,6 @@ from typing import Protocol
 import structlog
 
 from collab.bus.base import Bus, BusFrame
-from collab.core.room import Room
 from collab.core.session import Session
 from collab.crdt.index import StateIndex
 from collab.errors import CollabError, Draining, Overloaded, StorageUnavailable
@@ -199,6 +198,8 @@ class Hub:
         """One frame from a socket; returns the seconds for which it should not be read."""
         self.counters.frames_in += 1
         room = slot.room
+        for tap in tuple(slot.taps) if slot.taps else ():
+            tap(session, data)
         entered = room.ledger.entered
         pause = room.receive(session, data, asyncio.get_running_loop().time())
         if not slot.scheduled and room.dirty:
@@ -340,11 +341,11 @@ class Hub:
         effects = room.drain()
         self.counters.ticks += 1
         if effects.wire is not None:
-            self._show(room, effects.wire, effects.skip)
+            self._show(slot, effects.wire, effects.skip)
             self.counters.updates_in += len(effects.entries)
             self._journal.append(room.document, room.lineage, effects.entries, lambda done: self._done(slot, done))
         if effects.presence is not None:
-            self._show(room, effects.presence, None)
+            self._show(slot, effects.presence, None)
             if effects.presence_body is not None:
                 self._bus.publish(BusFrame(self.node, room.document, room.lineage, 0, 0, effects.presence_body))
                 slot.tell("presence")
@@ -352,11 +353,14 @@ class Hub:
         slot.used_at = ended
         slot.rests_until = ended + self.pace.rest_s(ended - started)
 
-    def _show(self, room: Room, wire: bytes, skip: Session | None) -> None:
-        for session, write in list(room.live.items()):
+    def _show(self, slot: Slot, wire: bytes, skip: Session | None) -> None:
+        live = slot.room.live
+        for session, write in list(live.items()):
             if session is not skip:
                 write(wire)
-        self.counters.frames_out += len(room.live)
+        self.counters.frames_out += len(live)
+        for tap in tuple(slot.taps) if slot.taps else ():
+            tap(None, wire)
 
     def _done(self, slot: Slot, done: Appended) -> None:
         room = slot.room

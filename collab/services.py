@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from collab.accesslog import AccessLog
 from collab.api.access import Door
 from collab.api.app import create_app
-from collab.api.parts import Parts, Permissions
+from collab.api.parts import Operations, Parts, Permissions
 from collab.audit import Audit
 from collab.auth.credentials import scrub
 from collab.auth.vigil import Vigil
@@ -23,6 +23,7 @@ from collab.bus.local import LocalBus
 from collab.checkpoint import Checkpointer, Policy
 from collab.engine.client import Engine
 from collab.entrance import Entrance
+from collab.hour import Hour
 from collab.hub import Hub, HubSettings
 from collab.journal import Journal
 from collab.limits import DEFAULT, Limits
@@ -124,7 +125,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)
     await vigil.look()  # nobody is let in before it is known what was revoked
     log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
-    for forever in (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run()):
+    hour = Hour(lambda: _sampled(counters, refusals, journal, hub), GROWING)
+    for forever in (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run()):
         _run(stack, forever)
     _write_audit(stack, entrance.audit)
     census = Census(store.database, settings.documents_max)
@@ -148,6 +150,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             probes={"database": store.log.ping, "commits": journal.probe},
             gauges=lambda: _gauges(journal, hub, checkpointer, engine),
             alone=store.embedded,
+            operations=Operations(hour, checkpointer.fold, upkeep.drain),
         ),
         cors=settings.origins,
     )
@@ -222,6 +225,27 @@ def _gauges(journal: Journal, hub: Hub, checkpointer: Checkpointer, engine: Engi
         "checkpoint_failures": checkpointer.figures.failed,
         "cpu_share": hub.pace.load,
         **{f"engine_{name}": float(value) for name, value in engine.counters.items()},
+    }
+
+
+GROWING = frozenset(("updates", "frames_in", "frames_out", "commits", "refused"))
+
+
+def _sampled(counters: Counters, refusals: Refusals, journal: Journal, hub: Hub) -> Mapping[str, float]:
+    """What the console's plots of the last hour show."""
+    return {
+        "sockets": counters.sockets,
+        "updates": counters.updates_in,
+        "frames_in": counters.frames_in,
+        "frames_out": counters.frames_out,
+        "commits": journal.figures.commits,
+        "refused": sum(refusals.counts.values()),
+        "rooms": len(hub.slots),
+        "resident_bytes": sum(slot.room.history.size_bytes for slot in hub.slots.values()),
+        "commit_seconds_p50": _quantile(journal.figures.commit_seconds, 0.5),
+        "commit_seconds_p99": _quantile(journal.figures.commit_seconds, 0.99),
+        "waiting_bytes": journal.waiting_bytes,
+        "cpu_share": hub.pace.load,
     }
 
 

@@ -10,6 +10,7 @@ from random import SystemRandom
 from typing import Any
 
 from collab.core.room import Room
+from collab.core.session import Session
 from collab.errors import CollabError
 
 _random = SystemRandom()
@@ -39,6 +40,7 @@ class Slot:
         "rests_until",
         "room",
         "scheduled",
+        "taps",
         "used_at",
     )
 
@@ -55,6 +57,9 @@ class Slot:
         # a reused id could give an uncommitted clock, which some client has already seen, a second meaning.
         self.client_id = _random.randrange(1, 2**32)
         self.editing = asyncio.Lock()
+        # Called with every message that comes in (session, bytes) and every run of frames that all are shown (None,
+        # wire), while somebody traces this room.
+        self.taps: set[Callable[[Session | None, bytes], None]] = set()
         self._listeners: set[Callable[[RoomEvent], Any]] = set()
         self._futures: set[asyncio.Future[Any]] = set()
 

@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from collab import __version__
 from collab.api import (
     audit,
+    console,
     content,
     docs,
     documents,
@@ -45,6 +46,7 @@ ROUTERS = (
     keys.router,
     sessions.router,
     audit.router,
+    console.router,
 )
 
 

@@ -13,11 +13,13 @@ from collab.auth.base import AuditStore, KeyStore
 from collab.auth.keys import Keys
 from collab.auth.tickets import Tickets
 from collab.auth.vigil import Vigil
+from collab.hour import Hour
 from collab.hub import Hub
 from collab.limits import Limits
 from collab.metrics import Counters, Refusals
-from collab.store.base import Catalog, Idempotency, Snapshots, UpdateLog
+from collab.store.base import Catalog, Checkpoint, Idempotency, Snapshots, UpdateLog
 from collab.store.census import Census
+from collab.types import DocumentId
 
 if TYPE_CHECKING:
     from collab.engine.client import Engine
@@ -34,6 +36,15 @@ class Permissions:
     key_store: KeyStore
     audit_store: AuditStore
     census: Census
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What the console may do and show besides. `fold` makes a checkpoint now, `drain` closes all sockets for good."""
+
+    hour: Hour
+    fold: Callable[[DocumentId], Awaitable[Checkpoint | None]]
+    drain: Callable[[], Awaitable[None]]
 
 
 Probe = Callable[[], Awaitable[object]]
@@ -70,3 +81,4 @@ class Parts:
     alone: bool = False
     log_access: AccessLog = field(default_factory=AccessLog)
     gauges: Callable[[], Mapping[str, float]] = no_gauges
+    operations: Operations | None = None

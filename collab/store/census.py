@@ -1,4 +1,7 @@
-"""How many documents there are: the ceiling that keeps a stranger's script from filling the disk with names."""
+"""How many documents there are, and which are quarantined.
+
+The ceiling keeps a stranger's script from filling the disk with names.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from collab.errors import Overloaded
 from collab.store.database import Database
 from collab.store.tables import document as table
 
+QUARANTINED_S = 15.0  # how old the list of quarantined documents may be: finding them reads the whole table
+QUARANTINED_MAX = 100
 COUNTED_S = 5.0  # the count is this old at most; rates bound how far it can be passed meanwhile
 
 
@@ -24,6 +29,8 @@ class Census:
         self._clock = clock
         self._counted_at = float("-inf")
         self._count = 0
+        self._looked_at = float("-inf")
+        self._quarantined: list[tuple[str, str]] = []
 
     async def check(self) -> None:
         """Call it before a document is made. Raises Overloaded at the ceiling."""
@@ -37,3 +44,17 @@ class Census:
         self._count += 1
         if self._count > self._documents_max:
             raise Overloaded(f"this service holds {self._documents_max} documents and takes no more")
+
+    async def quarantined(self) -> list[tuple[str, str]]:
+        """(id, why) of documents that are read-only because stored bytes failed their check; at most a hundred.
+
+        Raises StorageUnavailable.
+        """
+        if self._clock() - self._looked_at >= QUARANTINED_S:
+            wanted = (
+                select(table.c.id, table.c.quarantine).where(table.c.quarantine.is_not(None)).limit(QUARANTINED_MAX)
+            )
+            rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+            self._quarantined = [(str(id), str(why)) for id, why in rows]
+            self._looked_at = self._clock()
+        return self._quarantined

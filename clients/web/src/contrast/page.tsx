@@ -68,10 +68,10 @@ export function Page({ id }: { id: string }) {
       tick(at)
     }, SAMPLE_MS)
     const leave = () => stage.close()
-    addEventListener('pagehide', leave)
+    addEventListener('pagehide', leave, { capture: true }) // before the writer's own connection hangs up
     return () => {
       clearInterval(timer)
-      removeEventListener('pagehide', leave)
+      removeEventListener('pagehide', leave, { capture: true })
       stage.close()
     }
   }, [stage])
