@@ -17,7 +17,6 @@ from tests.server import Server, running_server, wait_until
 from tests.web.browser import People
 from tests.web.test_console import make_key
 
-
 KEPT = """() => new Promise((resolve, reject) => {
   const asked = indexedDB.open('collab:device')
   asked.onerror = () => reject(asked.error)
