@@ -1,6 +1,6 @@
 """Lets `python -m collab` do what `collab` does."""
 
-from collab.cli import main
+from collab.main import main
 
 if __name__ == "__main__":
     main()

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from collab import logs
 from collab.doctor import Finding, examine
 from collab.engine.client import Engine
 from collab.errors import CollabError, StorageUnavailable
@@ -178,6 +179,7 @@ async def _import(url: str, document: str, source: IO[bytes]) -> None:
 
 @asynccontextmanager
 async def _engine() -> AsyncIterator[Engine]:
+    logs.quiet()  # a line on standard output would end up in the archive
     engine = Engine(workers=1)
     try:
         yield engine
@@ -212,7 +214,7 @@ async def _database(url: str, sync: str = "full", readonly: bool = False) -> Asy
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Iterator[Any]:
+def _progress(what: str, total: int | None) -> Iterator[Any]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -220,7 +222,7 @@ def _progress(what: str, total: int) -> Iterator[Any]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=said, transient=True) as progress:
+    with Progress(*columns, console=said, transient=True, disable=not said.is_terminal) as progress:
         task = progress.add_task(escape(what), total=total)
         yield lambda count: progress.advance(task, count)
 

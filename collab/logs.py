@@ -49,6 +49,14 @@ def _without_secrets(logger: object, name: str, line: structlog.types.EventDict)
     return scrub_line(cast(str, line))
 
 
+def quiet() -> None:
+    """For commands: warnings only, on standard error; standard output is for what was asked for."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
 def _dumps(event: object, **_: object) -> str:
     # JSON escapes control characters, so that nothing in a name can start a second line
     return orjson.dumps(event, default=str).decode()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 
+from collab.auth.keys import Keys
+from collab.store.open import open_store
+from collab.types import Scope
 from tests import node_tools, realservers
+from tests.server import running_server
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +36,34 @@ def valkey() -> Iterator[realservers.Server]:
     """A real Valkey for the session; tests that kill it start their own."""
     with realservers.valkey() as server:
         yield server
+
+
+class Service(NamedTuple):
+    """A service that asks for keys, and two that it knows."""
+
+    url: str
+    admin: str
+    reader: str
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One for all tests; each makes documents of its own in it."""
+    folder = tmp_path_factory.mktemp("service")
+    admin, reader = asyncio.run(_keys(folder))
+    with running_server(folder) as started:
+        yield Service(started.url, admin, reader)
+
+
+async def _keys(folder: Path) -> tuple[str, str]:
+    async with open_store(f"sqlite:///{folder / 'collab.db'}") as store:
+        keys = Keys(store.keys)
+        _, admin = await keys.mint("admin", [Scope.ADMIN])
+        _, reader = await keys.mint("reader", [Scope.DOCUMENTS_READ])
+        return admin, reader
+
+
+@pytest.fixture
+def document() -> str:
+    """The id of a document that nobody else uses."""
+    return f"team/{uuid4().hex} é"

@@ -10,7 +10,7 @@ import pytest
 from pycrdt import Doc, Text
 
 from collab_client import Changed, Documents, NotAllowed, NotFound, Refused, Ticket, Unavailable, connect, text
-from tests.pyclient.conftest import Service
+from tests.conftest import Service
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from collab_client import Documents, sync
-from tests.pyclient.conftest import Service
+from tests.conftest import Service
 
 CLIENT = Path(__file__).parents[2] / "clients" / "python"
 README = (CLIENT / "README.md").read_text()

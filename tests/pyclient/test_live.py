@@ -11,7 +11,7 @@ from pycrdt import Doc, Text
 
 from collab_client import BrokenDocument, Documents, NotAllowed, ReadOnly, Refused, Unavailable, Unsaved, connect, text
 from collab_client.live import LiveDocument
-from tests.pyclient.conftest import Service
+from tests.conftest import Service
 from tests.server import running_server
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import collab_client
 from collab_client import NotFound, ReadOnly, sync
-from tests.pyclient.conftest import Service
+from tests.conftest import Service
 
 
 def test_documents_and_snapshots(service: Service, document: str) -> None:

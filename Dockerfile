@@ -1,0 +1,31 @@
+# docker build -t collab . && docker run --read-only --tmpfs /tmp -v collab:/data -p 8000:8000 collab
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY clients ./clients
+COPY collab ./collab
+# The build makes the pages too, with Node from PyPI; pip itself is not needed any more afterwards.
+RUN python -m venv /opt/collab \
+    && /opt/collab/bin/python -m pip install --no-cache-dir '.[s3]' \
+    && /opt/collab/bin/python -m pip uninstall -y pip
+
+FROM python:3.12-slim-bookworm
+LABEL org.opencontainers.image.title="collab" \
+      org.opencontainers.image.description="Collaborative editing backend for Yjs editors" \
+      org.opencontainers.image.licenses="MIT"
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin collab \
+    && install -d -o collab -g collab -m 0700 /data
+COPY --from=build /opt/collab /opt/collab
+ENV PATH=/opt/collab/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    COLLAB_HOST=0.0.0.0 \
+    COLLAB_DATA=/data
+USER 10001
+VOLUME /data
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+ENTRYPOINT ["collab"]
+CMD ["serve"]
