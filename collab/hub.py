@@ -6,9 +6,8 @@ Every call into a room happens on the event loop's thread; no lock guards a room
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -16,12 +15,14 @@ from collab.bus.base import Bus, BusFrame
 from collab.core.session import Session
 from collab.crdt.index import StateIndex
 from collab.errors import CollabError, Draining, Overloaded, StorageUnavailable
+from collab.inspection import Inline, Inspector
 from collab.limits import Limits
 from collab.metrics import Counters
 from collab.opening import Opener
 from collab.pace import Pace
+from collab.reception import Reception, Writer
 from collab.slot import RoomEvent, Slot
-from collab.store.base import UNBORN, Appended, Checkpoint, Entry, UpdateLog
+from collab.store.base import UNBORN, Appended, Checkpoint, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
@@ -32,26 +33,6 @@ DECIDE_S = 0.25  # how often open contests for a client id are looked at
 def _settle(future: asyncio.Future[int], value: int) -> None:
     if not future.done():
         future.set_result(value)
-
-
-class Writer(Protocol):
-    """What the hub needs of the journal."""
-
-    @property
-    def full(self) -> bool:
-        """True while too many bytes wait for a commit."""
-
-    @property
-    def healthy(self) -> bool:
-        """False from the first storage error until a commit works again."""
-
-    def append(
-        self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: Callable[[Appended], None]
-    ) -> None:
-        """Queues entries for the next commit; plain call."""
-
-    async def flush(self, document: DocumentId | None = None) -> None:
-        """Returns when all that was queued before, or that of one document, is settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +61,7 @@ class Hub:
         counters: Counters,
         on_committed: Callable[[Slot], None] = lambda slot: None,
         shorten: Callable[[DocumentId], Awaitable[object]] | None = None,
+        inspector: Inspector | None = None,
     ) -> None:
         """`shorten` folds a document's log, so that the next load of it is short."""
         self.node = node
@@ -89,7 +71,10 @@ class Hub:
         self.draining = False
         self.pace = Pace(settings.tick_s_max)
         self.slots: dict[DocumentId, Slot] = {}
-        self._opener = Opener(update_log, journal, limits, shorten)
+        inspector = inspector or Inline(limits)
+        self.reception = Reception(self, journal, inspector)
+        self.receive = self.reception.receive
+        self._opener = Opener(update_log, journal, limits, shorten, inspector)
         self._journal = journal
         self._bus = bus
         self._on_committed = on_committed
@@ -194,21 +179,15 @@ class Hub:
         self.release(slot)
         self._touch(slot)
 
-    def receive(self, slot: Slot, session: Session, data: bytes) -> float:
-        """One frame from a socket; returns the seconds for which it should not be read."""
-        self.counters.frames_in += 1
+    def settle(self, slot: Slot) -> None:
+        """Does what follows from anything that a session brought."""
         room = slot.room
-        for tap in tuple(slot.taps) if slot.taps else ():
-            tap(session, data)
-        entered = room.ledger.entered
-        pause = room.receive(session, data, asyncio.get_running_loop().time())
         if not slot.scheduled and room.dirty:
             self._touch(slot)
         if room.authors.contests and not slot.deciding:
             self._decide_later(slot)
-        if self._journal.full and room.ledger.entered > entered:
-            return max(pause, self.settings.full_pause_s)
-        return pause
+        if room.overdue:
+            self.reception.inspection.catch_up(slot)
 
     @property
     def congested(self) -> bool:
@@ -221,7 +200,7 @@ class Hub:
 
     def _decide(self, slot: Slot) -> None:
         slot.deciding = False
-        slot.room.decide(asyncio.get_running_loop().time())
+        slot.room.contests.decide(asyncio.get_running_loop().time())
         self._touch(slot)
         if slot.room.authors.contests:
             self._decide_later(slot)
@@ -244,8 +223,8 @@ class Hub:
         """
         if self._journal.full:
             raise Overloaded("too much waits for the database already; nothing of this was taken")
-        number = slot.room.submit(update, author, session_id, asyncio.get_running_loop().time())
-        self._touch(slot)
+        number = await self.reception.submit(slot, update, author, session_id)
+        self.settle(slot)
         return await self.durable(slot, number)
 
     async def edit(

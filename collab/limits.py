@@ -22,11 +22,18 @@ class Limits:
     clock_max: int = 2**31 - 1  # yrs wraps above it
     client_id_max: int = 2**53 - 1  # what a JavaScript number holds
     deleted_run_max: int = 2**24  # clocks of one GC or deletion, which 12 bytes could make 2^31 for a victim
+    clients_max: int = 65_536  # listed, referred to or deleted from by one update; the room looks each of them up
+    deleted_ranges_max: int = 500_000  # in one update; large texts of many years have some 10,000s
     state_vector_bytes_max: int = 1 * MIB
+    status_bytes_max: int = 1 * KIB  # the payload of message 102, kept until it is answered; clients send a counter
+    inline_bytes_max: int = 4 * KIB  # sync bodies checked on the event loop: 3 ms at the very worst; more, elsewhere
 
     # --- what is held for a document
+    document_clients_max: int = 100_000  # CRDT client ids; their state vector has to stay below the bound above
     pending_structs_max: int = 1_000  # updates ahead of their dependencies
     pending_bytes_max: int = 1 * MIB
+    contests_max: int = 8  # ids of live others that one update may claim; what more it claims is left to their owners
+    contest_bytes_max: int = 1 * MIB  # what is held of each until it is decided
 
     # --- one socket
     frames_per_s: float = 200.0
@@ -42,9 +49,20 @@ class Limits:
     awareness_per_s: float = 20.0
     awareness_burst: int = 60
     awareness_clients_max: int = 64  # ids one session may speak for (sibling tabs)
+    awareness_bytes_per_s: float = 64 * KIB  # everybody in the room gets each of them
+    awareness_bytes_burst: int = 512 * KIB
+    awareness_document_bytes_max: int = 8 * MIB  # states of all people of a document, which every joiner is sent
     outbox_bytes_max: int = 1 * MIB
     stuck_s: float = 30.0  # a slow reader that has not drained in this time is told to come back
     handshake_s: float = 5.0
+
+    # --- one user over all sockets (each socket by itself while nobody has proven who they are)
+    work_share: float = 0.01  # of the event loop's time, for frames that cost it more than `work_counts_s`
+    work_burst_s: float = 0.25
+    work_counts_s: float = 0.001  # a keystroke costs a hundredth of it
+    work_s_per_byte: float = 2e-8  # what a child process spends on a large frame counts a little, too
+    user_new_clients_per_s: float = 0.2  # CRDT client ids; reconnecting does not make new ones free
+    user_new_clients: int = 400
     preload_bytes_max: int = 64 * KIB  # what a socket may send before its room is loaded
 
     # --- REST
@@ -61,6 +79,10 @@ class Limits:
     sessions_per_user_max: int = 200  # tabs of one person, or one script that forgot to close; 0: any
     sessions_per_address_max: int = 2_000  # a large office behind one address; 0: any
     sessions_max: int = 50_000
+    arriving_bytes_max: int = 512 * MIB  # of large frames and bodies that are not complete yet
+    arriving_s_max: float = 60.0  # for one of them to be complete
+    header_bytes_max: int = 64 * KIB
+    inspected_bytes_max: int = 256 * MIB  # of complete ones that wait for their check
 
 
 DEFAULT = Limits()

@@ -11,7 +11,8 @@ import structlog
 from collab.core.history import History
 from collab.core.room import Room
 from collab.crdt.index import StateIndex
-from collab.errors import CollabError, Quarantined
+from collab.errors import BadUpdate, CollabError, EngineUnavailable, Quarantined
+from collab.inspection import Inspector
 from collab.limits import Limits
 from collab.store.base import UNBORN, Stored, UpdateLog
 from collab.types import DocumentId
@@ -19,7 +20,7 @@ from collab.types import DocumentId
 log = structlog.get_logger(__name__)
 
 LONG = 5_000  # updates in a tail: checking more would keep the loop for 0.1 s, so that they are folded in a child first
-BREATH = 1_000  # updates between two looks at what else the loop has to do, if they could not be folded
+BREATH = 1_000  # updates, or times 8 bytes of them, between two looks at what else the loop has to do
 
 
 class Queue(Protocol):
@@ -38,11 +39,13 @@ class Opener:
         journal: Queue,
         limits: Limits,
         shorten: Callable[[DocumentId], Awaitable[object]] | None,
+        inspector: Inspector,
     ) -> None:
         self._log = update_log
         self._journal = journal
         self._limits = limits
         self._shorten = shorten
+        self._inspector = inspector
 
     async def room(self, document: DocumentId) -> Room:
         """The document as its log has it, all that an earlier room left with the journal included.
@@ -55,13 +58,37 @@ class Opener:
             stored = await self._shortened(document, stored)
         if stored is None:
             return Room(document, UNBORN, History(None, None, 0), 0, self._limits)
-        room = Room(
-            document, stored.lineage if stored.created else UNBORN, await _history(stored), stored.seq, self._limits
-        )
+        history = _base(document, stored)
+        poison = await self._read_tail(history, stored)
+        lineage = stored.lineage if stored.created else UNBORN
+        room = Room(document, lineage, history, stored.seq, self._limits)
         room.retired_authors = stored.retired_authors
-        if stored.quarantine is not None:
+        if poison is not None:
+            log.error("a stored update does not pass the gate", document=document, error=poison.detail)
+        if poison is not None or stored.quarantine is not None:
             room.read_only = Quarantined().detail
         return room
+
+    async def _read_tail(self, history: History, stored: Stored) -> CollabError | None:
+        """Takes what the log has beyond the base; returns what was wrong with the first entry that is not taken.
+
+        Nothing after it is taken either, for it may build on it: the document is served as it was before.
+        """
+        read = 0
+        for row in stored.rows:
+            for seq, entry in enumerate(row.entries, row.first_seq):
+                try:
+                    if len(entry.update) <= self._limits.inline_bytes_max:
+                        history.load(entry.update, seq)
+                    else:
+                        history.take(await self._inspector.check(entry.update, stored=True), seq)
+                except (BadUpdate, EngineUnavailable) as error:
+                    return error
+                read += max(1, len(entry.update) // 8)
+                if read >= BREATH:
+                    read = 0
+                    await asyncio.sleep(0)
+        return None
 
     async def _shortened(self, document: DocumentId, stored: Stored) -> Stored | None:
         assert self._shorten is not None
@@ -77,17 +104,13 @@ def _is_long(stored: Stored) -> bool:
     return stored.quarantine is None and sum(len(row.entries) for row in stored.rows) > LONG
 
 
-async def _history(stored: Stored) -> History:
+def _base(document: DocumentId, stored: Stored) -> History:
+    """The checkpoint, unparsed. Raises Quarantined: its checksum is right, so it was written like this."""
     point = stored.checkpoint
     if point is None:
-        history = History(None, None, 0)
-    else:
-        history = History(point.state, StateIndex.decode(point.index, point.state), point.seq)
-    read = 0
-    for row in stored.rows:
-        for offset, entry in enumerate(row.entries):
-            history.load(entry.update, row.first_seq + offset)
-        if (read := read + len(row.entries)) >= BREATH:
-            read = 0
-            await asyncio.sleep(0)
-    return history
+        return History(None, None, 0)
+    try:
+        return History(point.state, StateIndex.decode(point.index, point.state), point.seq)
+    except BadUpdate as error:
+        log.error("a checkpoint cannot be read", document=document, seq=point.seq, error=error.detail)
+        raise Quarantined("the newest checkpoint of this document cannot be read") from None

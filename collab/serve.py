@@ -16,6 +16,7 @@ from collab.hatch import Hatch, path_beside
 from collab.services import Services
 from collab.settings import Settings
 from collab.sockets.fast import FastProtocol
+from collab.sockets.http import BoundedHttp
 from collab.store.sqlite import SqliteDatabase
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,7 @@ async def _serve(settings: Settings, on_ready: Callable[[int], None]) -> None:
             services.app,
             host=settings.host,
             port=settings.port,
+            http=_http(services),
             ws=_shell(settings, services),
             ws_max_size=services.limits.sync_frame_bytes_max,
             ws_per_message_deflate=False,  # compression is per connection: it would undo the shared frame
@@ -109,6 +111,10 @@ async def _open_hatch(server: uvicorn.Server, services: Services) -> Hatch | Non
         )
         return None
     return hatch
+
+
+def _http(services: Services) -> Any:
+    return type("NodeHttp", (BoundedHttp,), {"limits": services.limits, "arrivals": services.sockets.arrivals})
 
 
 def _shell(settings: Settings, services: Services) -> Any:

@@ -120,6 +120,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         counters=counters,
         on_committed=lambda slot: consider(checkpointer, slot),
         shorten=checkpointer.shorten,
+        inspector=engine.inspector,
     )
     upkeep = Upkeep(hub)
     vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)
@@ -131,6 +132,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     _write_audit(stack, entrance.audit)
     census = Census(store.database, settings.documents_max)
     sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals, log_access, census.check)
+    _run(stack, sockets.arrivals.run())
     app = create_app(
         Parts(
             hub=hub,

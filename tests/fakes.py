@@ -16,6 +16,7 @@ class Recorder:
         self.closed: CollabError | None = None
         self.pings = 0
         self.heard = True
+        self.holding = False
         self.on_write: Callable[[], None] = lambda: None
 
     def write(self, wire: bytes) -> None:
@@ -27,6 +28,15 @@ class Recorder:
 
     def ping(self) -> None:
         self.pings += 1
+
+    def refuse(self, error: CollabError) -> None:
+        self.close(error)
+
+    def hold(self) -> None:
+        self.holding = True
+
+    def go_on(self) -> None:
+        self.holding = False
 
     def take(self) -> list[bytes]:
         """The messages since the last take."""

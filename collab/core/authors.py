@@ -13,23 +13,21 @@ from typing import TYPE_CHECKING
 
 from collab.core.awareness import Entry as Presence
 from collab.crdt.clocks import Clocks
-from collab.crdt.gate import Checked, check
-from collab.crdt.split import without_clients
-from collab.limits import Limits
-from collab.protocol.messages import EMPTY_UPDATE
+from collab.crdt.gate import Checked
 
 if TYPE_CHECKING:
     from collab.core.session import Session
 
 ANSWER_S = 2.0  # how long the holder of an id has to show a sign of life
-NOBODY: Set[int] = frozenset()
+NOBODY: frozenset[int] = frozenset()
+OWNED_MAX = 64  # ids of one connection: tabs that share it, and what an undo manager forks
 HELD_MAX = 64  # updates held per contest; whoever wins one that overflowed must come back and bring it all again
 
 
 class Contest:
     """A second connection wants an id that the first one holds; what it wrote waits here for the outcome."""
 
-    __slots__ = ("client", "contender", "overflowed", "owner", "presence", "typed", "until", "updates")
+    __slots__ = ("bytes", "client", "contender", "overflowed", "owner", "presence", "typed", "until", "updates")
 
     def __init__(self, client: int, owner: Session, contender: Session, until: float) -> None:
         self.client = client
@@ -38,21 +36,23 @@ class Contest:
         self.until = until
         self.typed = False  # it typed as this id; otherwise it only passed on what it had
         self.updates: list[Checked] = []
+        self.bytes = 0  # of the updates
         self.overflowed = False  # more came than is held
         self.presence: Presence | None = None
 
-    def hold(self, update: Checked) -> None:
+    def hold(self, update: Checked, bytes_max: int) -> None:
         """Keeps it for the outcome; until then the contender is not told "saved"."""
-        if not self.updates:
+        if not self.updates and not self.overflowed:
             self.contender.contested += 1
-        if len(self.updates) < HELD_MAX:
+        if len(self.updates) < HELD_MAX and self.bytes + len(update.raw) <= bytes_max:
             self.updates.append(update)
+            self.bytes += len(update.raw)
         else:
             self.overflowed = True
 
     def close(self) -> None:
         """The outcome is known."""
-        if self.updates:
+        if self.updates or self.overflowed:
             self.contender.contested -= 1
 
 
@@ -61,6 +61,7 @@ class Authors:
 
     def __init__(self) -> None:
         self._owners: dict[int, Session] = {}
+        self._owned: dict[Session, set[int]] = {}  # the same, the other way round
         self.contests: dict[tuple[int, Session], Contest] = {}
 
     def owner(self, client: int) -> Session | None:
@@ -68,17 +69,22 @@ class Authors:
         return self._owners.get(client)
 
     def claim(self, client: int, session: Session) -> None:
-        """The session typed as this id, which nobody else holds."""
-        self._owners[client] = session
+        """The session typed as this id, which nobody else holds; beyond OWNED_MAX it is taken to pass others' on."""
+        owned = self._owned.setdefault(session, set())
+        if len(owned) < OWNED_MAX:
+            owned.add(client)
+            self._owners[client] = session
 
     def foreign(self, checked: Checked, session: Session, clocks: Clocks) -> Set[int]:
         """Ids under which the update adds something although another live session writes as them."""
-        owners, found = self._owners, NOBODY
+        owners = self._owners
+        found: set[int] | None = None
         for client, _, end in checked.runs:
             owner = owners.get(client)
             if owner is not session and owner is not None and end > clocks.next.get(client, 0):
-                found = {*found, client}
-        return found
+                found = found or set()
+                found.add(client)
+        return found or NOBODY
 
     def contest(self, client: int, owner: Session, contender: Session, now: float) -> Contest:
         """Opens the contest, asking the owner for a sign of life, or finds the open one."""
@@ -89,23 +95,6 @@ class Authors:
             owner.outbox.ping()
         return found
 
-    def oppose(
-        self, checked: Checked, foreign: Set[int], session: Session, now: float, typed: bool, limits: Limits
-    ) -> Checked | None:
-        """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""
-        for client in foreign:
-            owner = self.owner(client)
-            if owner is None:
-                continue
-            contest = self.contest(client, owner, session, now)
-            contest.typed |= typed
-            others = {run[0] for run in checked.runs} - {client}
-            part = without_clients(checked.raw, others) if others else checked.raw
-            if part is not None:
-                contest.hold(check(part, limits))
-        rest = without_clients(checked.raw, set(foreign))
-        return None if rest is None or rest == EMPTY_UPDATE else check(rest, limits)
-
     def go_on(self, contest: Contest, now: float) -> None:
         """The owner lives, but what the contender passed on has not come from it yet: ask again."""
         contest.until = now + ANSWER_S
@@ -115,7 +104,7 @@ class Authors:
 
     def leave(self, session: Session) -> list[Contest]:
         """Frees the session's ids; returns the contests that this decides for the contender."""
-        for client in [c for c, owner in self._owners.items() if owner is session]:
+        for client in self._owned.pop(session, ()):
             del self._owners[client]
         won = [c for c in self.contests.values() if c.owner is session]
         self.contests = {

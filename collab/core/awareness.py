@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import orjson
 
 from collab.errors import BadFrame, TooLarge
-from collab.limits import Limits
+from collab.limits import DEFAULT, Limits
 from collab.protocol.varint import read_varbytes, read_varuint, write_varbytes, write_varuint
 
 if TYPE_CHECKING:
@@ -81,14 +81,17 @@ def _refuse_constant(name: str) -> NoReturn:
 class Awareness:
     """The presence table of one room: known clocks, live states, and which session speaks for which client id."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        self._limits = limits
         self._clocks: dict[int, int] = {}
         self._states: dict[int, bytes] = {}
         self._owners: dict[int, Session] = {}
+        self._spoken: dict[Session, set[int]] = {}  # the owners the other way round
         self._changed: dict[int, None] = {}
         self._left: dict[int, int] = {}  # who was here, and how many roll calls there had been when they left
         self._roll_calls = 0
         self._wanted = False
+        self._bytes = 0  # of all states
 
     def __len__(self) -> int:
         return len(self._states)
@@ -104,7 +107,8 @@ class Awareness:
         A foreign claim is news about somebody who is here on another connection; it is not taken. A nudge (id, known
         clock, null) answers a state that was refused as stale while none is held: the client then announces itself
         again with a higher clock at once, instead of staying invisible until its 15 s renewal. So is nudged who is new
-        here but knows the document: after a restart, the others remember the very clock that it comes back with.
+        here but knows the document: after a restart, the others remember the very clock that it comes back with. Raises
+        TooLarge if the session would speak for too many; states beyond what a document's may hold are not taken.
         """
         nudges, foreign = [], []
         for client, clock, state in entries:
@@ -143,21 +147,39 @@ class Awareness:
         return [(owner, (client, self._clocks[client], GONE)) for owner, client in first.items()]
 
     def _set(self, session: Session | None, client: int, clock: int, state: bytes) -> None:
+        before = len(self._states.get(client, b""))
+        if state == GONE:
+            self._forget_state(client)
+            self._left[client] = self._roll_calls
+        else:
+            if self._bytes - before + len(state) > self._limits.awareness_document_bytes_max:
+                return
+            if session is not None:
+                self._own(session, client)
+            self._states[client] = state
+            self._bytes += len(state) - before
         self._clocks[client] = clock
         self._changed[client] = None
-        if state == GONE:
-            self._states.pop(client, None)
-            self._owners.pop(client, None)
-            self._left[client] = self._roll_calls
-            return
-        self._states[client] = state
-        if session is not None:
+
+    def _own(self, session: Session, client: int) -> None:
+        spoken = self._spoken.setdefault(session, set())
+        if client not in spoken:
+            if len(spoken) >= self._limits.awareness_clients_max:
+                raise TooLarge(f"presence for more than {len(spoken)} clients on one connection")
+            spoken.add(client)
             self._owners[client] = session
+
+    def _forget_state(self, client: int) -> None:
+        self._bytes -= len(self._states.pop(client, b""))
+        owner = self._owners.pop(client, None)
+        if owner is not None:
+            self._spoken[owner].discard(client)
 
     def leave(self, session: Session) -> None:
         """Everyone this session spoke for is gone."""
-        for client in [client for client, owner in self._owners.items() if owner is session]:
+        for client in list(self._spoken.get(session, ())):
             self._set(session, client, self._clocks[client], GONE)
+        self._spoken.pop(session, None)
 
     def drain(self) -> bytes | None:
         """The body that tells what changed since the last drain, or None; the newest state per client only."""

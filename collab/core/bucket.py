@@ -33,3 +33,11 @@ class Bucket:
         self._full_at = full_at = full_at + tokens * token_s
         debt_s = full_at - now - self._burst_s
         return debt_s if debt_s > 1e-9 else 0.0
+
+    def debt_s(self, now: float) -> float:
+        """Seconds until nothing is owed any more; takes nothing."""
+        return max(0.0, self._full_at - now - self._burst_s) if self._token_s else 0.0
+
+    def is_full(self, now: float) -> bool:
+        """True if it need not be remembered: a new one would be the same."""
+        return self._full_at <= now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collab.crdt.checked import Checked
 from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
 from collab.crdt.diff import diff
@@ -78,11 +79,14 @@ class History:
         del items[:cut]
 
     def load(self, update: bytes, seq: int) -> None:
-        """Appends a committed update of the log while opening."""
-        checked = check(update)
+        """Appends a committed update of the log while opening. Raises BadUpdate for what no room should have taken."""
+        self.take(check(update, STORED), seq)
+
+    def take(self, checked: Checked, seq: int) -> None:
+        """The same for one that was checked elsewhere."""
         if not self.clocks.adds_nothing(checked):
             self.clocks.advance(checked)
-            self.add(update).seq = seq
+            self.add(checked.raw).seq = seq
 
     def parts(self) -> list[bytes]:
         """Everything, as updates to be applied in order: what the engine is fed."""

@@ -41,7 +41,12 @@ class Pending:
 
     def hold(self, checked: Checked, session: Session, typed: bool, clocks: Clocks) -> None:
         """Raises TooLarge when the bounds are reached; what is held stays."""
-        size = len(checked.raw)
+        size, limits = len(checked.raw), self._limits
+        if session.held and (  # three quarters are the most that one may take
+            4 * session.held >= 3 * limits.pending_structs_max
+            or 4 * (self._bytes_of(session) + size) > 3 * limits.pending_bytes_max
+        ):
+            raise TooLarge("too many updates of one connection ahead of what they depend on")
         if self._is_full(size):
             self._remove([h for h in self._items if h.session not in self._present])
         if self._is_full(size):
@@ -57,6 +62,9 @@ class Pending:
         if due:
             self._remove(due)
         return due
+
+    def _bytes_of(self, session: Session) -> int:
+        return sum(len(held.checked.raw) for held in self._items if held.session is session) if session.held else 0
 
     def _is_full(self, more_bytes: int) -> bool:
         limits = self._limits

@@ -6,30 +6,28 @@ what must be stored. An input that raises has changed nothing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 
-from collab.core.authors import Authors, Contest
+from collab.core.authors import Authors
 from collab.core.awareness import Awareness, decode_entries, encode_entries
+from collab.core.contests import Contests
 from collab.core.effects import Effects
 from collab.core.history import History
 from collab.core.identity import honest
 from collab.core.ledger import Ledger
-from collab.core.pending import Pending
+from collab.core.pending import Held, Pending
 from collab.core.promises import Promises
+from collab.core.recent import Recent
 from collab.core.session import Session
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.merge import merge_tick
 from collab.crdt.split import split
 from collab.errors import (
-    AuthorIdInUse,
     CollabError,
     Forbidden,
     LineageRetired,
-    Overloaded,
     RateLimited,
-    SlowReader,
     TooLarge,
     Unprocessable,
 )
@@ -48,10 +46,8 @@ from collab.protocol.messages import (
 from collab.types import Access, DocumentId, Entry
 
 DENIED_EVERY_S = 5.0
-RECENT = 64
 KEEPALIVE_WIRE = frame(KEEPALIVE)
 NOBODY = b"\x00"
-OVERFLOWED = "too much waited for an older connection; come back with it"
 
 
 class Room:
@@ -63,15 +59,17 @@ class Room:
         self.history = history
         self.limits = limits
         self.ledger = Ledger(seq)
-        self.awareness = Awareness()
+        self.awareness = Awareness(limits)
         self.live: dict[Session, Callable[[bytes], None]] = {}  # who gets each tick, and how
         self.sessions: dict[Session, None] = {}  # everyone, those with a full outbox included
         self.read_only: str | None = None  # why nobody may write, e.g. a quarantine
         self.retired_authors: frozenset[int] = frozenset()
         self.authors = Authors()
+        self.contests = Contests(self)
+        self.overdue: list[Held] = []  # what waited, and must be split again: dear work, done elsewhere
         self._pending = Pending(limits, self.sessions)
         self.promises = Promises(self.ledger)
-        self._recent: deque[bytes] = deque(maxlen=RECENT)  # newest accepted updates, to know a relay by its bytes
+        self.recent = Recent()
         self._updates: list[Checked] = []
         self._entries: list[Entry] = []
         self._sole_author: Session | None = None
@@ -100,8 +98,7 @@ class Room:
         self.live.pop(session, None)
         self.promises.forget(session)
         self.awareness.leave(session)
-        for contest in self.authors.leave(session):
-            self._inherit(contest, now)
+        self.contests.leave(session, now)
 
     def pause(self, session: Session, now: float) -> None:
         """Its outbox is full: nothing more is queued for it."""
@@ -136,16 +133,18 @@ class Room:
         pause = session.frame_rate.take(now)
         if kind is Kind.UPDATE or kind is Kind.STEP2:
             if body != EMPTY_UPDATE:
-                self._accept(self._check(body), session, now, kind is Kind.UPDATE)
+                self.accept(self._check(body), session, now, kind is Kind.UPDATE)
             if kind is Kind.STEP2:
                 self.promises.answered(session)
         elif kind is Kind.AWARENESS:
-            pause = max(pause, session.awareness_rate.take(now))
+            pause = max(pause, session.awareness_rate.take(now), session.awareness_bytes.take(now, len(body)))
             self._presence(session, body, now)
         elif kind is Kind.STATUS:
+            if len(body) > self.limits.status_bytes_max:
+                raise TooLarge(f"a status request of {len(body)} bytes")
             self.promises.ask(session, body)
         elif kind is Kind.STEP1:
-            self._step1(session, body)
+            self.step1(session, self.known_by(body))
         elif kind is Kind.TOKEN:
             session.renew(body)
         elif kind is Kind.QUERY_AWARENESS:
@@ -153,8 +152,8 @@ class Room:
             session.write(frame(encode_awareness(present)) if present else KEEPALIVE_WIRE)
         return pause
 
-    def _step1(self, session: Session, vector: bytes) -> None:
-        known = self.known_by(vector)
+    def step1(self, session: Session, known: dict[int, int]) -> None:
+        """Answers with what a replica of this state vector lacks."""
         session.returning = bool(known)
         if session.behind is not None:
             session.owes_answer = known
@@ -174,19 +173,21 @@ class Room:
     def _check(self, update: bytes) -> Checked:
         checked = check(update, self.limits)
         if self.retired_authors:
-            self._refuse_retired(client for client, *_ in (*checked.runs, *checked.deletes))
+            self.refuse_retired(checked)
         return checked
 
     def known_by(self, vector: bytes) -> dict[int, int]:
         """Decodes a state vector. Raises BadUpdate, or LineageRetired if its owner holds a purged document."""
         known = check_state_vector(vector, self.limits)
         if self.retired_authors:
-            self._refuse_retired(known)
+            self.refuse_retired(known)
         return known
 
-    def _refuse_retired(self, clients: Iterable[int]) -> None:
-        """A purged document's bytes must not come back under its id, whoever still has them."""
-        if not self.retired_authors.isdisjoint(clients):
+    def refuse_retired(self, brought: Checked | Iterable[int]) -> None:
+        """A purged document's bytes must not come back under its id, whoever still has them. Raises LineageRetired."""
+        if isinstance(brought, Checked):
+            brought = (client for client, *_ in (*brought.runs, *brought.deletes))
+        if not self.retired_authors.isdisjoint(brought):
             raise LineageRetired()
 
     def _refuse(self, session: Session, checked: Checked, now: float) -> None:
@@ -209,7 +210,10 @@ class Room:
 
         Raises BadUpdate, TooLarge, or Forbidden if it depends on updates that are not here.
         """
-        checked = self._check(update)
+        return self.submit_checked(self._check(update), author, session_id, now)
+
+    def submit_checked(self, checked: Checked, author: str, session_id: str, now: float) -> int:
+        """The same for what has passed the gate elsewhere; not asked for retired authors."""
         if self.read_only is not None:
             raise Forbidden(self.read_only)
         clocks = self.history.clocks
@@ -220,14 +224,18 @@ class Room:
             self._release(now)
         return self.ledger.entered
 
-    def _accept(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
-        # asked here, and not where frames come in, so that what was held does not outlive a permission taken back
-        if session.access < Access.WRITE or self.read_only is not None:
+    def may_write(self, session: Session) -> bool:
+        """Asked when an update is taken, not when it comes in: what was held must not outlive a permission."""
+        return session.access >= Access.WRITE and self.read_only is None
+
+    def accept(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
+        """Takes what of a session's update can be taken, holds the rest. `typed`: it edits, and does not pass on."""
+        if not self.may_write(session):
             self._refuse(session, checked, now)
             return
         clocks = self.history.clocks
         if foreign := self.authors.foreign(checked, session, clocks):
-            rest = self.authors.oppose(checked, foreign, session, now, typed, self.limits)
+            rest = self.contests.split(checked, foreign, session, now, typed)
             if rest is None:
                 return
             checked = rest
@@ -239,7 +247,7 @@ class Room:
         else:
             ready, ahead = split(checked, clocks)
             if ahead is not None:
-                self._hold(check(ahead, self.limits), session, typed)
+                self.hold(check(ahead, self.limits), session, typed)
             if ready is None:
                 session.entered = self.ledger.entered  # as above, for what of it is known
                 return
@@ -256,60 +264,21 @@ class Room:
         self._take(checked, session, session.principal.id, session.id)
 
     def _claim(self, client: int, session: Session, now: float) -> None:
-        if client not in self.history.clocks.next and session.new_clients.take(now) > 0.0:
-            raise RateLimited("too many new CRDT client ids on one connection")
+        if client not in self.history.clocks.next:
+            if session.new_clients.take(now) > 0.0 or session.allowance.new_clients.take(now) > 0.0:
+                raise RateLimited("too many new CRDT client ids")
         self.authors.claim(client, session)
 
-    # ------------------------------------------------------------------ two connections, one client id
-
-    def decide(self, now: float) -> None:
-        """Settles contests: a live owner keeps its id and a second writer is told so; a silent one gives way."""
-        alive, dead = self.authors.decide(now)
-        for contest in alive:
-            self._uphold(contest, now)
-        for contest in dead:
-            contest.owner.outbox.close(SlowReader("no sign of life, and its client is back on another connection"))
-            self.leave(contest.owner, now)
-            self._inherit(contest, now)
-
-    def _uphold(self, contest: Contest, now: float) -> None:
-        """The owner lives. What the contender passed on is "saved" once the owner has brought it, and that is."""
-        contender = contest.contender
-        if contest.typed and not all(self._is_here(update) for update in contest.updates):
-            contender.outbox.close(AuthorIdInUse())
-        elif contest.overflowed:
-            contender.outbox.close(Overloaded(OVERFLOWED))
-        elif not all(map(self.history.clocks.adds_nothing, contest.updates)):
-            self.authors.go_on(contest, now)
-            return
-        contest.close()
-        contender.entered = self.ledger.entered
-        self.promises.answer(contender)
-
-    def _is_here(self, update: Checked) -> bool:
-        """Whether the owner brought the very same bytes: then the contender only passed them on."""
-        return update.raw in self._recent
-
-    def _inherit(self, contest: Contest, now: float) -> None:
-        contender = contest.contender
-        contest.close()
-        for update in contest.updates:
-            self._accept_late(update, contender, now, contest.typed)
-        if contest.overflowed:
-            contender.outbox.close(Overloaded(OVERFLOWED))
-        elif contest.presence is not None:
-            self.awareness.receive(contender, [contest.presence])
-        self.promises.answer(contender)
-
-    def _accept_late(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
+    def accept_late(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes what had to wait; if that cannot be, it is its author's trouble, whoever's frame set it free."""
         try:
-            self._accept(checked, session, now, typed)
+            self.accept(checked, session, now, typed)
         except CollabError as error:
             session.refused = True
             session.outbox.close(error)
 
-    def _hold(self, checked: Checked, session: Session, typed: bool) -> None:
+    def hold(self, checked: Checked, session: Session, typed: bool) -> None:
+        """Keeps what is ahead of its dependencies, and asks for them. Raises TooLarge."""
         self._pending.hold(checked, session, typed, self.history.clocks)
         if typed and not session.asked:
             session.asked = True
@@ -318,19 +287,27 @@ class Room:
     def _release(self, now: float) -> None:
         while due := self._pending.release(self.history.clocks):
             for held in due:
-                self._accept_late(held.checked, held.session, now, held.typed)
+                if self.history.clocks.is_ready(held.checked):
+                    self.accept_late(held.checked, held.session, now, held.typed)
+                else:
+                    held.session.contested += 1  # not "saved" yet
+                    self.overdue.append(held)
 
     def _take(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
         if self.history.size_bytes + len(checked.raw) > self.limits.document_bytes_max:
             raise TooLarge(f"the document would exceed {self.limits.document_bytes_max} bytes")
-        self.history.clocks.advance(checked)
+        clocks, clients_max = self.history.clocks, self.limits.document_clients_max
+        if len(clocks.next) + len(checked.runs) > clients_max:
+            if len(clocks.next) + len(clocks.new_clients(checked)) > clients_max:
+                raise TooLarge(f"the document would have more than {clients_max} CRDT client ids")
+        clocks.advance(checked)
         if not self._updates:
             self._sole_author = session
         elif self._sole_author is not session:
             self._sole_author = None
         self._updates.append(checked)
         self._entries.append(Entry(author, session_id, checked.raw))
-        self._recent.append(checked.raw)
+        self.recent.add(checked.raw)
         number = self.ledger.enter()
         if session is not None:
             session.entered = number

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from collab.core.allowance import Allowance
 from collab.core.bucket import Bucket
 from collab.errors import CollabError
 from collab.limits import Limits
@@ -28,13 +30,25 @@ class Outbox(Protocol):
     def ping(self) -> None:
         """Asks the peer for a sign of life."""
 
+    def refuse(self, error: CollabError) -> None:
+        """Counts the error, then closes with it."""
+
+    def hold(self) -> None:
+        """Reads nothing more from the peer until `go_on`; what was read already may still come."""
+
+    def go_on(self) -> None:
+        """Reads again."""
+
 
 class Session:
     """State of one connection; the room is its only writer."""
 
     __slots__ = (
         "access",
+        "allowance",
+        "aside",
         "asked",
+        "awareness_bytes",
         "awareness_rate",
         "behind",
         "contested",
@@ -55,9 +69,18 @@ class Session:
         "saved",
         "silent_spans",
         "slow_since",
+        "told_slow",
     )
 
-    def __init__(self, id: str, principal: Principal, access: Access, outbox: Outbox, limits: Limits) -> None:
+    def __init__(
+        self,
+        id: str,
+        principal: Principal,
+        access: Access,
+        outbox: Outbox,
+        limits: Limits,
+        allowance: Allowance | None = None,
+    ) -> None:
         self.id = id
         self.principal = principal
         self.access = access
@@ -77,8 +100,12 @@ class Session:
         self.slow_since: float | None = None
         self.silent_spans = 0  # how often in a row it was not heard
         self.returning = False  # its step 1 said that it has been in this document before
+        self.told_slow = False
         self.frame_rate = Bucket(limits.frames_per_s, limits.frames_burst)
+        self.allowance = Allowance(limits) if allowance is None else allowance
+        self.aside: deque[bytes] | None = None  # frames in line behind one that is being checked elsewhere
         self.awareness_rate = Bucket(limits.awareness_per_s, limits.awareness_burst)
+        self.awareness_bytes = Bucket(limits.awareness_bytes_per_s, limits.awareness_bytes_burst)
         self.new_clients = Bucket(limits.new_clients_per_s, limits.new_clients_per_session)
 
     def write(self, wire: bytes) -> None:

@@ -20,12 +20,13 @@ class Clocks:
     and shown, `advance` says so.
     """
 
-    __slots__ = ("deleted", "next")
+    __slots__ = ("_vector", "deleted", "next")
 
     def __init__(self, next: dict[int, int] | None = None, deleted: IdRanges | None = None) -> None:
         self.next: dict[int, int] = {} if next is None else next
         """Client id to the first clock not known; clocks below are all known."""
         self.deleted = IdRanges() if deleted is None else deleted
+        self._vector: bytes | None = None  # encoded, until a clock advances
 
     @classmethod
     def from_index(cls, index: StateIndex) -> Clocks:
@@ -76,6 +77,7 @@ class Clocks:
     def advance(self, update: Checked) -> None:
         """Notes that a ready update is now part of the document."""
         next_clock = self.next
+        self._vector = None
         for client, _, end in update.runs:
             if end > next_clock.get(client, 0):
                 next_clock[client] = end
@@ -98,8 +100,10 @@ class Clocks:
 
     def encode_state_vector(self) -> bytes:
         """Count, then client and next clock, clients descending as yjs writes them."""
-        out = bytearray(write_varuint(len(self.next)))
-        for client in sorted(self.next, reverse=True):
-            out += write_varuint(client)
-            out += write_varuint(self.next[client])
-        return bytes(out)
+        if self._vector is None:
+            out = bytearray(write_varuint(len(self.next)))
+            for client in sorted(self.next, reverse=True):
+                out += write_varuint(client)
+                out += write_varuint(self.next[client])
+            self._vector = bytes(out)
+        return self._vector

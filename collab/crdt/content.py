@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from math import isinf
 
 from collab.crdt.varints import read_varuint, skip_varint
 from collab.errors import BadUpdate
@@ -103,7 +104,14 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-_decode_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
+def _in_range(text: str) -> float:
+    """JavaScript would read what is beyond a double as Infinity, which it cannot write; yrs refuses it."""
+    if len(text) > 400 or isinf(value := float(text)):
+        raise ValueError(text[:40])
+    return value
+
+
+_decode_json = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_in_range, parse_int=_in_range).decode
 
 
 def check_json(text: bytes, offset: int, limits: Limits) -> None:

@@ -70,7 +70,8 @@ class Update(NamedTuple):
     tail: int
 
 
-STORED = replace(DEFAULT, structs_max=DEFAULT.clock_max, type_nesting_max=DEFAULT.clock_max)
+_ANY = DEFAULT.clock_max
+STORED = replace(DEFAULT, structs_max=_ANY, type_nesting_max=_ANY, clients_max=_ANY, deleted_ranges_max=_ANY)
 """What a state may be: as updates are, but for what many of them add up to."""
 
 
@@ -96,6 +97,8 @@ def read_structs(data: bytes, offset: int, count: int, client: int, clock: int) 
 
 def _sections(data: bytes, limits: Limits) -> tuple[list[Section], int]:
     count, offset = read_count(data, 0)
+    if count > limits.clients_max:
+        raise BadUpdate(f"more than {limits.clients_max} clients", 0)
     sections: list[Section] = []
     seen: set[int] = set()
     left = limits.structs_max

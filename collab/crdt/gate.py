@@ -62,6 +62,8 @@ def summarise(update: Update, limits: Limits = DEFAULT) -> Checked:
     for section in update.sections:
         _runs(section, runs)
         _needs(section, needs, parents, several)
+    if max(len(needs), len(runs)) > limits.clients_max:
+        raise BadUpdate(f"it refers to, or is in, more than {limits.clients_max} pieces")
     if parents:
         _check_parents(update, parents)
     # A key has one value; yjs throws when it collects half of several. Replaced ones may be one struct, but deleted.

@@ -153,7 +153,7 @@ def read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Rang
 def _read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Range], int]:
     out: list[Range] = []
     clients, offset = read_varuint(data, offset)
-    if clients > len(data) - offset:
+    if clients > min(len(data) - offset, limits.clients_max):
         raise BadUpdate(f"{clients} clients announced in the delete set", offset)
     seen: set[int] = set()
     for _ in range(clients):
@@ -162,7 +162,7 @@ def _read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Ran
             raise BadUpdate("a client id is too large, or listed twice in the delete set", offset)
         seen.add(client)
         count, offset = read_varuint(data, offset)
-        if count > len(data) - offset:
+        if count > min(len(data) - offset, limits.deleted_ranges_max - len(out)):
             raise BadUpdate(f"{count} deleted ranges announced", offset)
         floor = 0
         for _ in range(count):

@@ -14,11 +14,10 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from collab.crdt.content import SKIP
-from collab.crdt.decode import Section, Struct, decode, read_structs
+from collab.crdt.decode import STORED, Section, Struct, decode, read_structs
 from collab.crdt.ids import IdRanges
 from collab.crdt.varints import read_varuint
 from collab.errors import BadUpdate
-from collab.limits import DEFAULT, Limits
 from collab.protocol.varint import write_varuint
 
 VERSION = 1
@@ -70,9 +69,9 @@ class StateIndex:
         """Client to next clock, of everything before the first gap."""
         return {part.client: part.known for part in self.parts if part.known}
 
-    def deleted(self, limits: Limits = DEFAULT) -> IdRanges:
+    def deleted(self) -> IdRanges:
         """The state's delete set."""
-        return IdRanges.decode(self.state, self.tail, limits)
+        return IdRanges.decode(self.state, self.tail, STORED)
 
     def structs_from(self, part: Part, clock: int) -> tuple[int, list[Struct]]:
         """Parses the few structs around `clock`. Returns (structs from the first of them to the part's end, them)."""

@@ -7,14 +7,21 @@ from typing import Any
 
 import orjson
 
+from collab.crdt.clocks import Clocks
+from collab.crdt.decode import STORED
 from collab.crdt.fold import fold, verify
+from collab.crdt.gate import check, check_state_vector
 from collab.crdt.index import build
+from collab.crdt.split import split, without_clients
+from collab.engine import summary
 from collab.engine.differences import diff
 from collab.engine.formats import loads
 from collab.engine.patch import patch
 from collab.engine.restore import restore
 from collab.engine.views import content_hash, roots, show, show_all
 from collab.engine.write import write
+from collab.limits import DEFAULT
+from collab.protocol.messages import EMPTY_UPDATE
 
 Arguments = dict[str, Any]
 Answer = tuple[Any, list[bytes]]
@@ -30,6 +37,36 @@ def _fold(args: Arguments, blobs: list[bytes]) -> Answer:
     state = fold(base, blobs)
     verify(state, base, blobs)
     return None, [state, build(state)]
+
+
+def _check(args: Arguments, blobs: list[bytes]) -> Answer:
+    return summary.encode(check(blobs[0], STORED if args["stored"] else DEFAULT))
+
+
+def _check_state_vector(args: Arguments, blobs: list[bytes]) -> Answer:
+    return None, [summary.encode_clocks(check_state_vector(blobs[0]))]
+
+
+def _split(args: Arguments, blobs: list[bytes]) -> Answer:
+    update, known = blobs
+    return _parts(*split(check(update), Clocks(summary.decode_clocks(known))))
+
+
+def _without(args: Arguments, blobs: list[bytes]) -> Answer:
+    return _parts(without_clients(blobs[0], set(args["clients"])))
+
+
+def _parts(*updates: bytes | None) -> Answer:
+    values: list[list[int] | None] = []
+    out: list[bytes] = []
+    for update in updates:
+        if update is None or update == EMPTY_UPDATE:
+            values.append(None)
+        else:
+            value, about = summary.encode(check(update))
+            values.append(value)
+            out += (update, *about)
+    return values, out
 
 
 def _roots(args: Arguments, blobs: list[bytes]) -> Answer:
@@ -75,6 +112,10 @@ def _update(update: bytes | None) -> Answer:
 
 CALLS: dict[str, Call] = {
     "echo": _echo,
+    "check": _check,
+    "check_state_vector": _check_state_vector,
+    "split": _split,
+    "without": _without,
     "fold": _fold,
     "roots": _roots,
     "show": _show,

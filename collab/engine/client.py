@@ -8,11 +8,13 @@ from typing import Any
 
 from collab.engine.child import Request, encode_json
 from collab.engine.counters import EngineCounters
+from collab.engine.inspector import ChildInspector
 from collab.engine.lane import Lane
 from collab.engine.spawner import Spawner
 
 GIB = 1024**3
 FOLD_NICENESS = 10  # folding can wait; sockets cannot
+GATE_NICENESS = 5  # of the gate for large updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Content:
 
 
 class Engine:
-    """Two lanes of worker processes: short content calls never wait behind a long fold.
+    """Lanes of worker processes: short content calls never wait behind a long fold, nor the gate behind either.
 
     Every call raises EngineUnavailable when its worker died, hung or ran out of memory, and Overloaded when too many
     calls wait. Parts are updates that passed the gate: a base state, then what came later, in order.
@@ -63,15 +65,32 @@ class Engine:
             niceness=FOLD_NICENESS,
         )
 
+        self.gates = [
+            Lane(
+                self.spawner,
+                self.counters,
+                workers=1,
+                waiting_max=waiting_max,
+                call_s_max=call_s_max,
+                memory_bytes_max=memory_bytes_max,
+                niceness=niceness,
+            )
+            for niceness in (0, GATE_NICENESS)
+        ]
+        self.inspector = ChildInspector(*self.gates)
+
     async def start(self) -> None:
         """Starts all workers. Raises EngineUnavailable."""
-        await self.content.warm()
-        await self.folding.warm()
+        for lane in self._lanes():
+            await lane.warm()
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        return self.content, self.folding, *self.gates
 
     async def close(self) -> None:
         """Ends all workers; calls under way should be over."""
-        await self.content.close()
-        await self.folding.close()
+        for lane in self._lanes():
+            await lane.close()
         await self.spawner.close()
 
     async def ping(self) -> None:

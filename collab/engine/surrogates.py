@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from collab.crdt.content import STRING, read_buffer
 from collab.crdt.decode import Id, Update, decode
+from collab.engine.json_texts import mend_json
 from collab.protocol.varint import write_varuint
 
 PAIR = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
@@ -19,7 +20,11 @@ HALVES = "\ufffd\ufffd".encode()
 
 
 def mend(updates: Sequence[bytes]) -> list[bytes]:
-    """The updates with U+FFFD for both halves of each pair that any of them splits. Raises BadUpdate."""
+    """The updates with U+FFFD for both halves of each pair that any of them splits, and what else pycrdt cannot read.
+
+    Raises BadUpdate.
+    """
+    updates = list(map(mend_json, updates))
     if not any(map(PAIR.search, updates)):
         return list(updates)
     decoded = [decode(update) for update in updates]

@@ -10,12 +10,14 @@ from secrets import token_hex
 from urllib.parse import unquote_to_bytes
 
 from collab.accesslog import AccessLog
+from collab.core.allowance import Allowance
 from collab.core.session import Outbox, Session
 from collab.errors import BadRequest, CollabError, NotFound, Overloaded, StorageUnavailable
 from collab.hub import Hub
 from collab.limits import Limits
 from collab.metrics import Refusals
 from collab.slot import Slot
+from collab.sockets.arrivals import Arrivals
 from collab.sockets.renewals import Renewals
 from collab.sockets.seats import Seats
 from collab.sockets.upgrade import Doorman, Upgrade
@@ -78,6 +80,7 @@ class Sockets:
         self.limits = limits
         self.refusals = refusals
         self.seats = Seats(limits)
+        self.arrivals = Arrivals(limits)
         self._renewals = Renewals(doorman)
         self._log = log or AccessLog()
         self._make = make
@@ -111,11 +114,19 @@ class Sockets:
 
     def join(self, admission: Admission, outbox: Outbox) -> Session:
         """The socket is open: greet it and let it take part."""
-        session = Session(token_hex(6), admission.principal, admission.access, outbox, self.limits)
+        principal = admission.principal
+        allowance = self._allowance(principal)
+        session = Session(token_hex(6), principal, admission.access, outbox, self.limits, allowance)
         session.renew = partial(self._renewals.begin, admission.upgrade, admission.slot, session)
         self.hub.join(admission.slot, session)
         self._tell("socket opened", admission, session, access=session.access.name.lower())
         return session
+
+    def _allowance(self, principal: Principal) -> Allowance | None:
+        """One for all sockets of a user; while the node is open, each socket has its own."""
+        if principal.kind == "open":
+            return None
+        return self.hub.reception.allowances.of(principal.id, asyncio.get_running_loop().time())
 
     def leave(self, admission: Admission, session: Session, error: CollabError | None = None) -> None:
         """The socket is gone; `error` is why we ended it."""

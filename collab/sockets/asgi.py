@@ -30,6 +30,8 @@ class AsgiOutbox:
         self._bytes = 0
         self._wake = asyncio.Event()
         self.closed = asyncio.Event()
+        self.reading = asyncio.Event()
+        self.reading.set()
         self.error: CollabError | None = None
         self.full = False
         self.heard = True
@@ -51,6 +53,19 @@ class AsgiOutbox:
             self.error = error
             self._wake.set()
             asyncio.get_running_loop().call_later(CLOSE_S, self.closed.set)
+
+    def refuse(self, error: CollabError) -> None:
+        """Counts, then closes."""
+        self._sockets.refusals.count("socket", error.code)
+        self.close(error)
+
+    def hold(self) -> None:
+        """The reader waits."""
+        self.reading.clear()
+
+    def go_on(self) -> None:
+        """The reader goes on."""
+        self.reading.set()
 
     def ping(self) -> None:
         """ASGI servers ping by themselves."""
@@ -161,8 +176,8 @@ async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, ou
             while pause_s > 0.0:
                 await asyncio.sleep(pause_s)
                 pause_s = sockets.hub.settings.full_pause_s if sockets.hub.congested else 0.0
+            await outbox.reading.wait()
     except WebSocketDisconnect:
         return
     except CollabError as error:
-        sockets.refusals.count("socket", error.code)
-        outbox.close(error)
+        outbox.refuse(error)

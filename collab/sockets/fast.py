@@ -26,7 +26,7 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public, hence untyped
 
 from collab.core.session import Session
-from collab.errors import BadFrame, CollabError, Draining, TooLarge
+from collab.errors import BadFrame, CollabError, Draining, Overloaded, TooLarge
 from collab.sockets.admission import Admission, Sockets, refusal_headers
 from collab.sockets.upgrade import Upgrade
 
@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 BINARY, CONTINUATION, CLOSE = WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
 CLOSE_S = 2.0
+REASON_BYTES_MAX = 123  # of a close frame (RFC 6455 5.5)
 HELD_BYTES_MAX = 64 * 1024  # what a client may send before it is admitted; honest ones send nothing
 
 
@@ -70,6 +71,8 @@ class FastSocket(WSListener):
         self.parts: list[bytes] | None = None
         self.heard = True
         self.full = False
+        self.held = False
+        self.unread = 0  # bytes that have come since the last frame: the beginning of one
 
     # --- outbox
 
@@ -77,7 +80,8 @@ class FastSocket(WSListener):
         """Sends the error's close code and hangs up; the session is over at once, whether that is read or not."""
         self._leave(error)
         if self.transport is not None and not self.transport.is_disconnected:
-            self.transport.send_close(cast(WSCloseCode, error.close_code), error.detail[:100])
+            reason = error.detail.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
+            self.transport.send_close(cast(WSCloseCode, error.close_code), reason)
             self.transport.disconnect()
             asyncio.get_running_loop().call_later(CLOSE_S, self._abort)
 
@@ -90,6 +94,24 @@ class FastSocket(WSListener):
         session, self.session = self.session, None  # nothing more of this connection is looked at
         if session is not None:
             self.sockets.leave(self.admission, session, error)
+
+    def refuse(self, error: CollabError) -> None:
+        """Counts, then closes. What still comes of a connection that is over is not looked at."""
+        if self.session is None:
+            return
+        self.sockets.refusals.count("socket", error.code)
+        self.close(error)
+
+    def hold(self) -> None:
+        """Stops reading; frames that are in picows' buffer still come."""
+        self.held = True
+        if self.transport is not None and not self.transport.underlying_transport.is_closing():
+            self.transport.underlying_transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Reads again."""
+        self.held, self.heard = False, True
+        self._wake()
 
     def ping(self) -> None:
         """A WebSocket ping; any frame in answer sets `heard`."""
@@ -114,8 +136,9 @@ class FastSocket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self.heard = True
+        self.unread = 0
         kind = frame.msg_type
-        if kind == BINARY and frame.fin and self.parts is None:
+        if kind == BINARY and frame.fin and self.parts is None and not frame.rsv1:
             self._receive(frame.get_payload_as_bytes())
         elif kind == BINARY or kind == CONTINUATION:
             self._fragment(kind, frame)
@@ -123,11 +146,21 @@ class FastSocket(WSListener):
             self._leave()
             transport.send_close(frame.get_close_code())
             transport.disconnect()
+        elif kind == WSMsgType.PING:
+            self._pong(frame.get_payload_as_bytes())
         elif kind == WSMsgType.TEXT:
-            self._refuse(BadFrame("a text frame; this protocol is binary"))
+            self.refuse(BadFrame("a text frame; this protocol is binary"))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.parts = None
+        self.sockets.arrivals.release(self)
         self._leave()
+
+    def give_up(self) -> None:
+        """What it began to send does not end, or there is no room for it."""
+        self.parts = None
+        self.refuse(Overloaded("a large message did not arrive in time, or too many were under way"))
+        self._abort()
 
     def pause_writing(self) -> None:
         self.full = True
@@ -147,28 +180,48 @@ class FastSocket(WSListener):
         try:
             pause_s = self.sockets.hub.receive(self.admission.slot, self.session, message)
         except CollabError as error:
-            self._refuse(error)
+            self.refuse(error)
+            return
+        if pause_s > 0.0:
+            self._rest(pause_s)
+
+    def _pong(self, payload: bytes) -> None:
+        """Pings count as frames; who does not read what it is sent gets no answers to keep for it."""
+        session = self.session
+        if session is None or self.full or self.transport is None:
+            return
+        self.transport.send_pong(payload)
+        try:
+            pause_s = self.sockets.hub.reception.count(session)
+        except CollabError as error:
+            self.refuse(error)
             return
         if pause_s > 0.0:
             self._rest(pause_s)
 
     def _fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
+        if self.session is None:
+            return
+        if frame.rsv1:
+            self.refuse(BadFrame("a compressed frame; compression was not agreed on"))
+            return
         if (kind == BINARY) != (self.parts is None):
-            self._refuse(BadFrame("fragments out of order"))
+            self.refuse(BadFrame("fragments out of order"))
             return
         if self.parts is None:
             self.parts = []
         self.parts.append(frame.get_payload_as_bytes())
-        limits = self.sockets.limits
-        if len(self.parts) > limits.fragments_max or sum(map(len, self.parts)) > limits.sync_frame_bytes_max:
-            self._refuse(TooLarge("too many or too large fragments"))
+        limits, arrivals = self.sockets.limits, self.sockets.arrivals
+        size = sum(map(len, self.parts))
+        if len(self.parts) > limits.fragments_max or size > limits.sync_frame_bytes_max:
+            self.parts = None
+            self.refuse(TooLarge("too many or too large fragments"))
         elif frame.fin:
             message, self.parts = b"".join(self.parts), None
+            arrivals.release(self)
             self._receive(message)
-
-    def _refuse(self, error: CollabError) -> None:
-        self.sockets.refusals.count("socket", error.code)
-        self.close(error)
+        elif size > arrivals.free_bytes:
+            arrivals.hold(self, size, asyncio.get_running_loop().time())
 
     def _rest(self, pause_s: float) -> None:
         """Not reading is how a socket is slowed: its own sender waits, nothing is lost."""
@@ -181,7 +234,7 @@ class FastSocket(WSListener):
         asyncio.get_running_loop().call_later(pause_s, self._wake)
 
     def _wake(self) -> None:
-        if self.transport is None or self.transport.underlying_transport.is_closing():
+        if self.held or self.transport is None or self.transport.underlying_transport.is_closing():
             return
         if self.sockets.hub.congested:
             self.heard = True  # it cannot be heard now
@@ -198,13 +251,15 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: object = None) -> None:
         super().__init__(
             None, None, False, self._listener, QUIET, True, None,
-            False, 20.0, 20.0, WSAutoPingStrategy.PING_WHEN_IDLE, True,
+            False, 20.0, 20.0, WSAutoPingStrategy.PING_WHEN_IDLE, False,
             self.sockets.limits.sync_frame_bytes_max, None, 2048,
         )  # fmt: skip
         self._state = server_state
         self._held: bytearray | None = bytearray()
         self._admission: Admission | None = None
         self._task: asyncio.Task[None] | None = None
+        self._arriving = False
+        self._free_bytes = self.sockets.arrivals.free_bytes
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -213,12 +268,36 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._state.connections.discard(self)
+        self.sockets.arrivals.release(self)
         if self._task is not None:
             self._task.cancel()
         super().connection_lost(exc)
         if self._admission is not None:  # admitted, but gone before the socket opened
             self.sockets.abandon(self._admission)
             self._admission = None
+
+    def buffer_updated(self, size: int) -> None:
+        """picows reads frames; the beginning of a large one is memory that nobody else would count."""
+        listener = self.listener
+        if listener is None:
+            super().buffer_updated(size)
+            return
+        listener.unread += size
+        super().buffer_updated(size)
+        if listener.unread > self._free_bytes or self._arriving:
+            self._count_arriving(listener.unread)
+
+    def _count_arriving(self, unread: int) -> None:
+        self._arriving = unread > self._free_bytes
+        if self._arriving:
+            self.sockets.arrivals.hold(self, unread, asyncio.get_running_loop().time())
+        else:
+            self.sockets.arrivals.release(self)
+
+    def give_up(self) -> None:
+        """The frame does not end, or there is no room for it."""
+        if isinstance(self.listener, FastSocket):
+            self.listener.give_up()
 
     def shutdown(self) -> None:
         """uvicorn calls this on every open connection when it goes down."""

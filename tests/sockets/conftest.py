@@ -21,6 +21,7 @@ from collab.metrics import Counters, Refusals
 from collab.sockets import asgi
 from collab.sockets.admission import Sockets
 from collab.sockets.fast import FastProtocol
+from collab.sockets.http import BoundedHttp
 from collab.sockets.upgrade import Upgrade
 from collab.store.open import open_store
 from collab.types import ANONYMOUS, Access, DocumentId, Principal
@@ -66,6 +67,7 @@ class Node:
     upkeep: Upkeep
     doorman: TestDoorman
     refusals: Refusals
+    sockets: Sockets
 
 
 @asynccontextmanager
@@ -80,6 +82,7 @@ async def running_node(shell: str, folder: Path, limits: Limits) -> AsyncIterato
         config = uvicorn.Config(
             Starlette(routes=[asgi.route(sockets)]),
             port=0,
+            http=type("H", (BoundedHttp,), {"limits": limits, "arrivals": sockets.arrivals}),
             ws=type("P", (FastProtocol,), {"sockets": sockets}) if shell == "fast" else "websockets-sansio",
             ws_per_message_deflate=False,
             lifespan="off",
@@ -94,7 +97,7 @@ async def running_node(shell: str, folder: Path, limits: Limits) -> AsyncIterato
             await asyncio.sleep(0)
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            yield Node(f"ws://127.0.0.1:{port}/sync/", hub, journal, Upkeep(hub), doorman, refusals)
+            yield Node(f"ws://127.0.0.1:{port}/sync/", hub, journal, Upkeep(hub), doorman, refusals, sockets)
         finally:
             server.should_exit = True
             await task

@@ -176,8 +176,8 @@ async def test_a_reader_that_stops_reading_is_bounded_and_gets_one_diff_when_it_
         clock += 60_000
         assert clock < 40_000_000, "the kernel's buffers are not that large"
     for _ in range(20):
-        await writer.send(encode_update(typed(5, clock, "y" * 60_000)))
-        clock += 60_000
+        await writer.send(encode_update(typed(5, clock, "y" * 3_000)))
+        clock += 3_000
     await writer.send(encode_status(b"\x02"))
     assert await writer.recv() == encode_status(b"\x02")
     slow.transport.resume_reading()
@@ -189,7 +189,7 @@ async def test_a_reader_that_stops_reading_is_bounded_and_gets_one_diff_when_it_
             assert not known.adds_nothing(update), "nothing is sent twice"
             known.advance(update)
             seen += 1
-    assert seen < clock // 60_000, "what it missed came merged"
+    assert seen < (clock - 60_000) // 60_000 + 20, "what it missed came merged"
     await writer.send(encode_update(typed(5, clock, "z")))
     while decode(cast(bytes, await slow.recv())) != (Kind.UPDATE, typed(5, clock, "z")):
         pass

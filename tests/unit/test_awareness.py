@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from collab.core.awareness import GONE, Awareness, decode_entries, encode_entries
 from collab.core.session import Session
 from collab.errors import BadFrame, CollabError, TooLarge
-from collab.limits import DEFAULT
+from collab.limits import DEFAULT, Limits
 from collab.types import ANONYMOUS, Access
 from tests.fakes import Recorder
 
@@ -136,3 +136,27 @@ def test_who_is_new_here_but_knows_the_document_is_asked_for_a_newer_clock() -> 
     assert table.receive(back, [(1, 6, b"{}")]) == ([], [])
     assert table.receive(fresh, [(2, 5, b"{}")]) == ([], [])
     assert table.people() == [(1, 6, b"{}"), (2, 5, b"{}")]
+
+
+def test_one_connection_speaks_for_so_many_and_no_more() -> None:
+    table, me = Awareness(Limits(awareness_clients_max=3)), session()
+    table.receive(me, [(client, 1, b"{}") for client in range(3)])
+    with pytest.raises(TooLarge):
+        table.receive(me, [(9, 1, b"{}")])
+    table.receive(me, [(0, 2, GONE), (9, 1, b"{}")])
+    assert sorted(client for client, _, _ in table.people()) == [1, 2, 9]
+    table.leave(me)
+    assert not table.people()
+
+
+def test_all_states_together_are_bounded_and_space_comes_back() -> None:
+    table, me, other = Awareness(Limits(awareness_document_bytes_max=20)), session(), session("other")
+    table.receive(me, [(1, 1, b'{"a":"12345"}')])
+    table.receive(other, [(2, 1, b'{"a":"12345"}')])
+    assert [client for client, _, _ in table.people()] == [1]
+    table.receive(me, [(1, 2, b"{}")])
+    table.receive(other, [(2, 2, b'{"a":"12345"}')])
+    assert [client for client, _, _ in table.people()] == [1, 2]
+    table.leave(me)
+    table.leave(other)
+    assert table._bytes == 0

@@ -1,0 +1,90 @@
+"""Two connections, one client id: what the second one brings waits until it is known whether the first one lives."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import TYPE_CHECKING
+
+from collab.core.authors import Contest
+from collab.core.session import Session
+from collab.crdt.gate import Checked, check
+from collab.crdt.split import without_clients
+from collab.errors import AuthorIdInUse, Overloaded, SlowReader
+from collab.protocol.messages import EMPTY_UPDATE
+
+if TYPE_CHECKING:
+    from collab.core.room import Room
+
+OVERFLOWED = "too much waited for an older connection; come back with it"
+
+
+class Contests:
+    """A room's part of it; who holds which id is in `authors`."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def split(self, checked: Checked, foreign: Set[int], session: Session, now: float, typed: bool) -> Checked | None:
+        """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""
+        everyone = {run[0] for run in checked.runs}
+        for client in sorted(foreign)[: self._room.limits.contests_max]:
+            part = without_clients(checked.raw, everyone - {client}) if len(everyone) > 1 else checked.raw
+            if part is not None:
+                self.hold(client, check(part, self._room.limits), session, now, typed)
+        self.give_up(len(foreign), session)
+        rest = without_clients(checked.raw, set(foreign))
+        return None if rest is None or rest == EMPTY_UPDATE else check(rest, self._room.limits)
+
+    def hold(self, client: int, part: Checked, session: Session, now: float, typed: bool) -> None:
+        """Holds what a session brings under an id that another live one writes as."""
+        owner = self._room.authors.owner(client)
+        if owner is not None:
+            contest = self._room.authors.contest(client, owner, session, now)
+            contest.typed |= typed
+            contest.hold(part, self._room.limits.contest_bytes_max)
+
+    def give_up(self, foreign: int, session: Session) -> None:
+        """What one update brings of too many live others is left to them, and it is not "saved" by who brought it."""
+        if foreign > self._room.limits.contests_max:
+            session.refused = True
+
+    def decide(self, now: float) -> None:
+        """Settles contests: a live owner keeps its id and a second writer is told so; a silent one gives way."""
+        alive, dead = self._room.authors.decide(now)
+        for contest in alive:
+            self._uphold(contest, now)
+        for contest in dead:
+            contest.owner.outbox.close(SlowReader("no sign of life, and its client is back on another connection"))
+            self._room.leave(contest.owner, now)
+            self._inherit(contest, now)
+
+    def _uphold(self, contest: Contest, now: float) -> None:
+        """The owner lives. What the contender passed on is "saved" once the owner has brought it, and that is."""
+        room, contender = self._room, contest.contender
+        # whoever brings the very bytes that the owner brought only passed them on
+        if contest.typed and not all(update.raw in room.recent for update in contest.updates):
+            contender.outbox.close(AuthorIdInUse())
+        elif contest.overflowed:
+            contender.outbox.close(Overloaded(OVERFLOWED))
+        elif not all(map(room.history.clocks.adds_nothing, contest.updates)):
+            room.authors.go_on(contest, now)
+            return
+        contest.close()
+        contender.entered = room.ledger.entered
+        room.promises.answer(contender)
+
+    def _inherit(self, contest: Contest, now: float) -> None:
+        room, contender = self._room, contest.contender
+        contest.close()
+        for update in contest.updates:
+            room.accept_late(update, contender, now, contest.typed)
+        if contest.overflowed:
+            contender.outbox.close(Overloaded(OVERFLOWED))
+        elif contest.presence is not None:
+            room.awareness.receive(contender, [contest.presence])
+        room.promises.answer(contender)
+
+    def leave(self, session: Session, now: float) -> None:
+        """Its ids are free, which decides for those who waited for them."""
+        for contest in self._room.authors.leave(session):
+            self._inherit(contest, now)

@@ -1,0 +1,234 @@
+"""Frames and updates whose check would hold up the event loop are checked elsewhere, in order for each session.
+
+A keystroke is checked where it comes in. Hostile bytes cost the gate up to 0.8 s for each MiB, and a first sync may
+have many; while a child process looks at one, its socket is not read and everybody else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from time import thread_time
+from typing import Protocol
+
+import structlog
+
+from collab.core.room import Room
+from collab.core.session import Session
+from collab.crdt import gate
+from collab.crdt.checked import Checked
+from collab.crdt.clocks import Clocks
+from collab.crdt.decode import STORED
+from collab.crdt.split import split, without_clients
+from collab.errors import CollabError, Overloaded, Unprocessable
+from collab.limits import Limits
+from collab.protocol.messages import EMPTY_UPDATE, Kind, decode
+from collab.slot import Slot
+
+log = structlog.get_logger(__name__)
+
+ROUNDS_MAX = 8  # how often what others do may make an update start again
+PAUSE_S_MAX = 15.0  # a peer that is not read for long is taken for dead
+
+
+class Inspector(Protocol):
+    """Does the work of the gate somewhere. Each call raises BadUpdate, or EngineUnavailable if it was too much."""
+
+    async def check(self, update: bytes, stored: bool = False) -> Checked:
+        """As `gate.check`; `stored`: what was taken once counts by the rules for stored states."""
+
+    async def check_state_vector(self, vector: bytes) -> dict[int, int]:
+        """As `gate.check_state_vector`."""
+
+    async def split(self, update: Checked, known: dict[int, int]) -> tuple[Checked | None, Checked | None]:
+        """(what is ready, what is ahead) where `known` are the next clocks of the clients it mentions."""
+
+    async def without(self, update: Checked, clients: set[int]) -> Checked | None:
+        """What is left without what these clients wrote."""
+
+
+class Inline:
+    """Does it at once, on the event loop: for tests and tools."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    async def check(self, update: bytes, stored: bool = False) -> Checked:
+        return gate.check(update, STORED if stored else self._limits)
+
+    async def check_state_vector(self, vector: bytes) -> dict[int, int]:
+        return gate.check_state_vector(vector, self._limits)
+
+    async def split(self, update: Checked, known: dict[int, int]) -> tuple[Checked | None, Checked | None]:
+        ready, ahead = split(update, Clocks(known))
+        return self._checked(ready), self._checked(ahead)
+
+    async def without(self, update: Checked, clients: set[int]) -> Checked | None:
+        return self._checked(without_clients(update.raw, clients))
+
+    def _checked(self, update: bytes | None) -> Checked | None:
+        return None if update is None or update == EMPTY_UPDATE else gate.check(update, self._limits)
+
+
+class Inspection:
+    """Lines of frames behind those that are looked at elsewhere, one line per session."""
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        limits: Limits,
+        receive: Callable[[Slot, Session, bytes], float],
+        settle: Callable[[Slot], None],
+        release: Callable[[Slot], None],
+    ) -> None:
+        """`receive` takes a small frame, `settle` follows whatever changed a room, `release` gives a pin back."""
+        self.inspector = inspector
+        self._limits = limits
+        self._receive = receive
+        self._settle = settle
+        self._release = release
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._bytes = 0  # under way
+
+    @contextmanager
+    def weighed(self, update: bytes) -> Iterator[None]:
+        """Counts it among what is under way. Raises Overloaded if that would be too much."""
+        if self._bytes + len(update) > self._limits.inspected_bytes_max:
+            raise Overloaded("too many large updates are being checked; try again in a moment")
+        self._bytes += len(update)
+        try:
+            yield
+        finally:
+            self._bytes -= len(update)
+
+    def is_heavy(self, data: bytes) -> bool:
+        """Whether the frame is one for here."""
+        return len(data) > self._limits.inline_bytes_max and data[0] == 0
+
+    def begin(self, slot: Slot, session: Session, data: bytes) -> None:
+        """Takes the frame; whatever the session sends until it is done has to be put in `session.aside`."""
+        session.aside = deque((data,))
+        session.outbox.hold()
+        self._start(slot, session, self._work(slot, session, session.aside))
+
+    def catch_up(self, slot: Slot) -> None:
+        """Takes what had waited for others and is still not ready."""
+        overdue, slot.room.overdue = slot.room.overdue, []
+        for held in overdue:
+            self._start(slot, held.session, self._overdue(slot, held.session, held.checked, held.typed))
+
+    def _start(self, slot: Slot, session: Session, work: Coroutine[None, None, None]) -> None:
+        slot.pins += 1
+        task = asyncio.get_running_loop().create_task(self._guarded(slot, session, work), name="inspect")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, slot: Slot, session: Session, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except CollabError as error:
+            session.outbox.refuse(error)
+        except Exception:
+            log.exception("inspection failed", document=slot.room.document)
+            session.outbox.refuse(CollabError())
+        finally:
+            self._release(slot)
+
+    async def _overdue(self, slot: Slot, session: Session, checked: Checked, typed: bool) -> None:
+        session.contested -= 1
+        await self._take(slot, session, checked, typed)
+        slot.room.promises.answer(session)
+
+    async def _work(self, slot: Slot, session: Session, line: deque[bytes]) -> None:
+        try:
+            while line:
+                await self._frame(slot, session, line.popleft())
+        finally:
+            session.aside = None
+            session.outbox.go_on()
+
+    async def _frame(self, slot: Slot, session: Session, data: bytes) -> None:
+        if self.is_heavy(data):
+            with self.weighed(data):
+                await self._large_frame(slot, session, data)
+        elif session in slot.room.sessions:
+            await asyncio.sleep(self._receive(slot, session, data))
+
+    async def _large_frame(self, slot: Slot, session: Session, data: bytes) -> None:
+        kind, body = decode(data)
+        if kind is Kind.STEP1:
+            known = await self.inspector.check_state_vector(body)
+            slot.room.refuse_retired(known)
+            if session in slot.room.sessions:
+                slot.room.step1(session, known)
+        else:
+            checked = await self.inspector.check(body)
+            slot.room.refuse_retired(checked)
+            await self._take(slot, session, checked, kind is Kind.UPDATE)
+            if kind is Kind.STEP2:
+                slot.room.promises.answered(session)
+        elsewhere_s = min(len(data) * self._limits.work_s_per_byte, self._limits.work_burst_s)
+        pause_s = session.allowance.work.take(_now(), elsewhere_s)
+        await asyncio.sleep(min(pause_s, PAUSE_S_MAX))
+
+    async def _take(self, slot: Slot, session: Session, checked: Checked, typed: bool) -> None:
+        """Into the room; what cannot go in as it is, is cut elsewhere first."""
+        room = slot.room
+        for _ in range(ROUNDS_MAX):
+            if session not in room.sessions:
+                self._take_late(slot, session, checked)
+                return
+            foreign = room.authors.foreign(checked, session, room.history.clocks)
+            if foreign and room.may_write(session):
+                rest = await self._contested(room, session, checked, set(foreign), typed)
+            elif not room.history.clocks.is_ready(checked) and room.may_write(session):
+                rest = await self._ready_part(room, session, checked, typed)
+            else:
+                began = thread_time()
+                room.accept(checked, session, _now(), typed)
+                session.allowance.work.take(_now(), thread_time() - began)
+                self._settle(slot)
+                return
+            if rest is None:
+                self._settle(slot)
+                return
+            checked = rest
+        raise Unprocessable("others change this document too fast for this update")
+
+    async def _contested(
+        self, room: Room, session: Session, checked: Checked, foreign: set[int], typed: bool
+    ) -> Checked | None:
+        everyone = {run[0] for run in checked.runs}
+        for client in sorted(foreign)[: self._limits.contests_max]:
+            part = await self.inspector.without(checked, everyone - {client})
+            if part is not None and session in room.sessions:
+                room.contests.hold(client, part, session, _now(), typed)
+        room.contests.give_up(len(foreign), session)
+        return await self.inspector.without(checked, foreign)
+
+    async def _ready_part(self, room: Room, session: Session, checked: Checked, typed: bool) -> Checked | None:
+        mentioned = {each[0] for each in (*checked.runs, *checked.deletes)} | checked.needs.keys()
+        next_clock = room.history.clocks.next
+        known = {client: next_clock[client] for client in mentioned if client in next_clock}
+        ready, ahead = await self.inspector.split(checked, known)
+        if ahead is not None and session in room.sessions:
+            if room.history.clocks.is_ready(ahead):  # it has come meanwhile
+                return checked
+            room.hold(ahead, session, typed)
+        return ready
+
+    def _take_late(self, slot: Slot, session: Session, checked: Checked) -> None:
+        """Its client hung up after sending it."""
+        room = slot.room
+        if slot.failed is not None or not room.may_write(session):
+            return
+        if not room.authors.foreign(checked, session, room.history.clocks):
+            with suppress(CollabError):
+                room.submit_checked(checked, session.principal.id, session.id, _now())
+                self._settle(slot)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

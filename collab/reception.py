@@ -1,0 +1,166 @@
+"""Where bytes of clients come in: counted, charged to whoever sent them, and given to their room.
+
+A socket is slowed by not being read, so an attack holds up its own connection; nothing of it is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from math import ceil
+from time import thread_time
+from typing import Protocol
+
+from collab.core.allowance import Allowances
+from collab.core.bucket import Bucket
+from collab.core.session import Session
+from collab.errors import RateLimited
+from collab.inspection import PAUSE_S_MAX, Inspection, Inspector
+from collab.limits import Limits
+from collab.metrics import Counters
+from collab.protocol.frames import frame
+from collab.protocol.messages import encode_denied
+from collab.slot import Slot
+from collab.store.base import Appended, Entry
+from collab.types import ANONYMOUS, DocumentId
+
+SMALL_BYTES = 1024  # frames up to here are bounded by their number alone
+TYPED, KEYSTROKE_BYTES = b"\x00\x02", 128  # such frames are cheap, and measuring them would be dearer
+
+
+class Writer(Protocol):
+    """What is needed of the journal."""
+
+    @property
+    def full(self) -> bool:
+        """True while too many bytes wait for a commit."""
+
+    @property
+    def healthy(self) -> bool:
+        """False from the first storage error until a commit works again."""
+
+    def append(
+        self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: Callable[[Appended], None]
+    ) -> None:
+        """Queues entries for the next commit; plain call."""
+
+    async def flush(self, document: DocumentId | None = None) -> None:
+        """Returns when all that was queued before, or that of one document, is settled."""
+
+
+class Pauses(Protocol):
+    """The hub's settings, as far as they are needed here."""
+
+    @property
+    def full_pause_s(self) -> float:
+        """How long sockets are not read while the journal is full."""
+
+
+class Rooms(Protocol):
+    """The hub, as far as it is needed here."""
+
+    limits: Limits
+    counters: Counters
+
+    @property
+    def settings(self) -> Pauses:
+        """How rooms live."""
+
+    def settle(self, slot: Slot) -> None:
+        """Does what follows from anything that a session brought."""
+
+    def release(self, slot: Slot) -> None:
+        """Gives a pin back."""
+
+
+class Reception:
+    """One per hub; all calls happen on the event loop."""
+
+    def __init__(self, rooms: Rooms, journal: Writer, inspector: Inspector) -> None:
+        self.allowances = Allowances(rooms.limits)
+        self.inspection = Inspection(inspector, rooms.limits, self._receive, rooms.settle, rooms.release)
+        self._rooms = rooms
+        self._limits = rooms.limits
+        self._counters = rooms.counters
+        self._journal = journal
+        self._full_pause_s = rooms.settings.full_pause_s
+
+    def receive(self, slot: Slot, session: Session, data: bytes) -> float:
+        """One frame from a socket; returns the seconds for which it should not be read.
+
+        Raises CollabError for a frame that ends the session.
+        """
+        self._counters.frames_in += 1
+        for tap in tuple(slot.taps) if slot.taps else ():
+            tap(session, data)
+        if session.aside is not None:
+            session.aside.append(data)
+            return 0.0
+        if len(data) <= SMALL_BYTES:
+            return self._receive(slot, session, data)
+        owed_s = session.allowance.bytes.take(asyncio.get_running_loop().time(), len(data))
+        if self.inspection.is_heavy(data):
+            pause_s = self._pause(session, owed_s)
+            self.inspection.begin(slot, session, data)
+            return pause_s
+        return max(self._receive(slot, session, data), self._pause(session, owed_s))
+
+    def _receive(self, slot: Slot, session: Session, data: bytes) -> float:
+        ledger = slot.room.ledger
+        entered = ledger.entered
+        if data[:2] == TYPED and len(data) <= KEYSTROKE_BYTES:
+            pause_s = slot.room.receive(session, data, asyncio.get_running_loop().time())
+        else:
+            pause_s = self._receive_measured(slot, session, data)
+        self._rooms.settle(slot)
+        if pause_s > 0.0:
+            pause_s = self._pause(session, pause_s)
+        if self._journal.full and ledger.entered > entered:
+            return max(pause_s, self._full_pause_s)
+        return pause_s
+
+    def _receive_measured(self, slot: Slot, session: Session, data: bytes) -> float:
+        """Charges what it costs in CPU time: the wall's would charge a busy machine to whoever is on it."""
+        now, began = asyncio.get_running_loop().time(), thread_time()
+        owed_s = 0.0
+        try:
+            pause_s = slot.room.receive(session, data, now)
+        finally:
+            took_s = thread_time() - began
+            if took_s > self._limits.work_counts_s:
+                owed_s = session.allowance.work.take(now, took_s)
+        return max(min(owed_s, PAUSE_S_MAX), pause_s)
+
+    def count(self, session: Session) -> float:
+        """A frame that brings nothing; returns and raises as `receive` does."""
+        owed_s = session.frame_rate.take(asyncio.get_running_loop().time())
+        return self._pause(session, owed_s) if owed_s > 0.0 else 0.0
+
+    def _pause(self, session: Session, owed_s: float) -> float:
+        """How long to read nothing of who owes so much time; told why first, then ended. Raises RateLimited."""
+        if owed_s > self._limits.debt_s_max:
+            raise RateLimited(f"{owed_s:.0f} s ahead of what one connection may send")
+        if owed_s > self._limits.debt_told_s and not session.told_slow:
+            session.told_slow = True
+            session.write(frame(encode_denied("slowed down: more than one connection may send")))
+        return min(owed_s, PAUSE_S_MAX)
+
+    async def submit(self, slot: Slot, update: bytes, author: str, session_id: str) -> int:
+        """An update that came by REST, into its room; returns the ledger number to wait for.
+
+        Raises as `Room.submit` does, and RateLimited for a user whose large updates cost others too much.
+        """
+        clock = asyncio.get_running_loop().time
+        if len(update) <= self._limits.inline_bytes_max:
+            return slot.room.submit(update, author, session_id, clock())
+        work = Bucket(0.0, 0.0) if author == ANONYMOUS.id else self.allowances.of(author, clock()).work
+        if owed_s := work.debt_s(clock()):
+            raise RateLimited("too much work for this node", retry_after_s=ceil(owed_s))
+        with self.inspection.weighed(update):
+            checked = await self.inspection.inspector.check(update)
+        slot.room.refuse_retired(checked)
+        began = thread_time()
+        try:
+            return slot.room.submit_checked(checked, author, session_id, clock())
+        finally:
+            work.take(clock(), thread_time() - began)

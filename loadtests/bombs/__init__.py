@@ -1,0 +1,1 @@
+"""What each bomb costs the server, and what others feel of it."""

@@ -1,0 +1,180 @@
+"""Who begins something and does not end it holds neither connections nor memory; floods slow their own socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+import pytest
+from websockets.asyncio.client import ClientConnection
+
+from collab.protocol.messages import encode_status, encode_update
+from tests.sockets.conftest import Node
+from tests.sockets.test_shells import closed, greeted, with_limits
+from tests.updates import typed
+
+FIN_BINARY, BINARY, CONTINUATION, PING = 0x82, 0x02, 0x00, 0x89
+
+
+def frame(head: int, payload: bytes, size: int | None = None) -> bytes:
+    """A masked frame (with the mask 0) that announces `size`."""
+    announced = len(payload) if size is None else size
+    if announced < 126:
+        length = bytes((0x80 | announced,))
+    elif announced < 65_536:
+        length = b"\xfe" + announced.to_bytes(2, "big")
+    else:
+        length = b"\xff" + announced.to_bytes(8, "big")
+    return bytes((head,)) + length + bytes(4) + payload
+
+
+def write(socket: ClientConnection, data: bytes) -> None:
+    """Raw bytes, past the client library."""
+    socket.transport.write(data)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Waits until it is so."""
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110  # what is waited for has no event of its own
+            await asyncio.sleep(0.005)
+
+
+only_fast = pytest.mark.parametrize("node", ["fast"], indirect=True)
+
+
+async def raw(node: Node) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = node.url.removeprefix("ws://").partition("/")[0].split(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def rest_of(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the server hangs up."""
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionResetError:
+        return b""
+
+
+@only_fast
+@with_limits(handshake_s=0.2)
+@pytest.mark.parametrize("head", [b"", b"GET /sync/doc HTTP/1.1\r\nHost: a\r\nX-A: "])
+async def test_a_request_head_that_does_not_end_is_hung_up_on(node: Node, head: bytes) -> None:
+    reader, writer = await raw(node)
+    writer.write(head)
+    assert await rest_of(reader) == b""
+    writer.close()
+
+
+@only_fast
+@with_limits(handshake_s=0.2)
+async def test_so_is_a_second_one_on_the_same_connection(node: Node) -> None:
+    reader, writer = await raw(node)
+    writer.write(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b"404" in await reader.readuntil(b"\r\n")
+    writer.write(b"GET /noth")
+    await rest_of(reader)
+    writer.close()
+
+
+@only_fast
+@with_limits(header_bytes_max=1_000)
+async def test_a_request_head_that_is_too_large_is_refused(node: Node) -> None:
+    reader, writer = await raw(node)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 1_000)
+    assert b"431" in await rest_of(reader)
+    writer.close()
+
+
+@only_fast
+@with_limits(arriving_s_max=10.0)
+async def test_a_frame_that_does_not_end_is_given_up(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    write(socket, frame(FIN_BINARY, b"\0" * 40_000, size=1_000_000))
+    arrivals = node.sockets.arrivals
+    await until(lambda: arrivals.held_bytes >= 30_000)
+    arrivals.sweep(asyncio.get_running_loop().time() + 9)
+    assert len(arrivals) == 1
+    arrivals.sweep(asyncio.get_running_loop().time() + 11)
+    assert await closed(socket) in (1013, 1006)
+    await until(lambda: not node.hub.counters.sockets)
+    assert arrivals.held_bytes == len(arrivals) == 0
+
+
+@only_fast
+async def test_a_large_frame_that_ends_holds_nothing(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    await socket.send(encode_update(typed(1, 0, "x" * 300_000)))
+    await socket.send(encode_status(b"\x01"))
+    assert await socket.recv() == encode_status(b"\x01")
+    assert node.sockets.arrivals.held_bytes == 0
+    await socket.close()
+
+
+@only_fast
+@with_limits(arriving_bytes_max=100_000)
+async def test_what_is_arriving_is_bounded_over_all_sockets(node: Node) -> None:
+    one, two = await greeted(node.url + "doc"), await greeted(node.url + "other")
+    write(one, frame(FIN_BINARY, b"\0" * 70_000, size=1_000_000))
+    await until(lambda: node.sockets.arrivals.held_bytes > 50_000)
+    write(two, frame(FIN_BINARY, b"\0" * 70_000, size=1_000_000))
+    assert await closed(two) in (1013, 1006)
+    assert node.hub.counters.sockets == 1
+    one.transport.abort()
+    await until(lambda: node.sockets.arrivals.held_bytes == 0)
+
+
+@only_fast
+async def test_fragments_count_too_and_pings_between_them_do_not_help(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    write(socket, frame(BINARY, b"\0" * 40_000))
+    for _ in range(3):
+        write(socket, frame(PING, b"") + frame(CONTINUATION, b"\0" * 20_000))
+    await until(lambda: node.sockets.arrivals.held_bytes == 100_000)
+    node.sockets.arrivals.sweep(asyncio.get_running_loop().time() + 61)
+    assert await closed(socket) in (1013, 1006)
+    await until(lambda: node.sockets.arrivals.held_bytes == 0)
+
+
+@only_fast
+@pytest.mark.parametrize("payload", [b"", b"\0"])
+async def test_fragment_floods_end_their_socket(node: Node, payload: bytes) -> None:
+    socket = await greeted(node.url + "doc")
+    write(socket, frame(BINARY, payload) + frame(CONTINUATION, payload) * 100)
+    assert await closed(socket) == 4413
+    assert node.refusals.counts == {("socket", "too_large"): 1}
+
+
+@only_fast
+async def test_a_compressed_frame_is_refused(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    write(socket, frame(FIN_BINARY | 0x40, os.urandom(100)))
+    assert await closed(socket) == 4400
+
+
+@only_fast
+@with_limits(frames_per_s=100, frames_burst=10, debt_s_max=1.0)
+async def test_pings_are_frames(node: Node) -> None:
+    """Past the burst, time is owed; who owes too much is told why, and ended."""
+    socket = await greeted(node.url + "doc")
+    write(socket, frame(PING, b"hi") * 8)
+    await until(lambda: node.hub.counters.sockets)
+    write(socket, frame(PING, b"") * 20_000)
+    assert await closed(socket) in (4529, 1006), "the code may be lost, since not all was read"
+    assert node.refusals.counts == {("socket", "rate_limited"): 1}
+
+
+@only_fast
+async def test_who_does_not_read_gets_no_pongs_to_keep(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    (session,) = node.hub.slots["doc"].room.sessions
+    outbox = session.outbox
+    outbox.pause_writing()  # type: ignore[attr-defined]
+    transport = outbox.transport.underlying_transport  # type: ignore[attr-defined]
+    write(socket, frame(PING, b"x" * 100) * 1_000)
+    await until(lambda: outbox.heard)
+    await socket.send(encode_status(b"\x01"))
+    await until(lambda: session.owes_status == b"\x01")
+    assert transport.get_write_buffer_size() == 0
+    await socket.close()
