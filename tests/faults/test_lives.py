@@ -12,9 +12,9 @@ from tests.faults import kills, power
 cuts = pytest.mark.skipif(power.missing() is not None, reason=str(power.missing()))
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_what_was_confirmed_survives_sigkill_and_all_agree_afterwards(tmp_path: Path, database: str) -> None:
-    with kills.victim_on(database, tmp_path) as victim:
+def test_what_was_confirmed_survives_sigkill_and_all_agree_afterwards(tmp_path: Path) -> None:
+    """On Postgres; SQLite's kills are in tests/acceptance."""
+    with kills.victim_on("postgres", tmp_path) as victim:
         tally, wrong = asyncio.run(kills.campaign(victim, rounds=3, seed=3))
     assert wrong == []
     assert tally.kills == 3 and tally.confirmed > 10
