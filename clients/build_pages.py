@@ -47,6 +47,7 @@ class Pages:
     """Sources in clients/, what is made of them in collab/web/static/."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.clients = root / "clients"
         self.static = root / "collab" / "web" / "static"
 
@@ -54,6 +55,8 @@ class Pages:
         """True unless they are built from just these sources, or there are none, or somebody said no."""
         if os.environ.get(SWITCH, "1") == "0" or not (self.clients / "package-lock.json").exists():
             return False
+        if (self.root / "PKG-INFO").exists() and (self.static / "index.html").exists():
+            return False  # an sdist brings what was built
         stamp = self.static / "sources.sha256"
         return not stamp.exists() or stamp.read_text() != self.digest()
 

@@ -52,6 +52,15 @@ def test_an_sdist_without_sources_builds_nothing(hook: Any, tmp_path: Path) -> N
     assert not hook.Pages(tmp_path).wanted()
 
 
+def test_an_sdist_that_brings_built_pages_builds_nothing(hook: Any, root: Path) -> None:
+    (root / "PKG-INFO").touch()
+    pages = hook.Pages(root)
+    assert pages.wanted()
+    pages.static.mkdir(parents=True)
+    (pages.static / "index.html").touch()
+    assert not pages.wanted()
+
+
 def test_it_can_be_switched_off(hook: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(hook.SWITCH, "0")
     assert not hook.Pages(root).wanted()
