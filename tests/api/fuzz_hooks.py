@@ -31,3 +31,10 @@ schemathesis.openapi.format("cursor", ids.map(str.encode).map(as_query))
 schemathesis.openapi.format("state-vector", clocks.map(vector).map(as_query))
 schemathesis.openapi.format("snapshot-id", st.one_of(st.just("latest"), st.uuids().map(str)))
 schemathesis.openapi.media_type("application/octet-stream", st.one_of(updates, broken))
+
+
+@schemathesis.hook
+def filter_query(context: schemathesis.HookContext, query: dict[str, object] | None) -> bool:
+    """Query parameters that no call knows are ignored, as everywhere on the web: sending one is no error."""
+    known = {parameter.name for parameter in context.operation.query}
+    return not query or known.issuperset(query)
