@@ -35,6 +35,7 @@ from collab.sockets.admission import Sockets
 from collab.sockets.doorman import PolicyDoorman
 from collab.store.census import Census
 from collab.store.open import Store, open_store
+from collab.sweeping import sweep
 from collab.upkeep import Upkeep
 from collab.web import pages
 
@@ -127,7 +128,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     await vigil.look()  # nobody is let in before it is known what was revoked
     log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
     hour = Hour(lambda: _sampled(counters, refusals, journal, hub), GROWING)
-    for forever in (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run()):
+    sweeping = sweep(store.idempotency)
+    for forever in (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run(), sweeping):
         _run(stack, forever)
     _write_audit(stack, entrance.audit)
     census = Census(store.database, settings.documents_max)

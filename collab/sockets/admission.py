@@ -100,7 +100,9 @@ class Sockets:
             if self._make is not None and access is Access.WRITE and slot.room.lineage == UNBORN:
                 await self._make()
             seat = self._seat(upgrade, principal, slot)
-        except CollabError:
+        except (
+            BaseException
+        ):  # the client may be gone by now, too: a pin that is not given back keeps its room for ever
             self.hub.release(slot)
             raise
         return Admission(slot, principal, access, subprotocol, upgrade, seat)

@@ -106,7 +106,11 @@ def route(sockets: Sockets) -> WebSocketRoute:
             sockets.refusals.count("socket", error.code)
             await _deny(websocket, error)
             return
-        await websocket.accept(admission.subprotocol)
+        try:
+            await websocket.accept(admission.subprotocol)
+        except BaseException:  # the client is gone already
+            sockets.abandon(admission)
+            raise
         await _serve(websocket, sockets, admission)
 
     return SyncRoute("/sync/{document:path}", endpoint)
