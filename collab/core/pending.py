@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from collab.crdt.clocks import Clocks
@@ -35,6 +35,7 @@ class Pending:
         self._present = present
         self._items: list[Held] = []
         self._bytes = 0
+        self._releasing = False
 
     def __len__(self) -> int:
         return len(self._items)
@@ -56,12 +57,23 @@ class Pending:
         self._bytes += size
         session.held += 1
 
-    def release(self, clocks: Clocks) -> list[Held]:
-        """Takes out the items whose first missing dependency has arrived."""
-        due = [h for h in self._items if clocks.next.get(h.waits_for[0], 0) >= h.waits_for[1]]
-        if due:
-            self._remove(due)
-        return due
+    def release(self, clocks: Clocks) -> Iterator[Held]:
+        """Takes out the items whose first missing dependency has arrived, then those that these set free, and so on.
+
+        Asked again from within, by whoever takes what it gives, it gives nothing: the outer one goes on with that. So
+        a chain of a thousand is a loop and no recursion.
+        """
+        if self._releasing:
+            return
+        self._releasing = True
+        try:
+            while due := [h for h in self._items if clocks.next.get(h.waits_for[0], 0) >= h.waits_for[1]]:
+                for held in due:
+                    if held in self._items:  # or it has given way to others meanwhile
+                        self._remove([held])
+                        yield held
+        finally:
+            self._releasing = False
 
     def _bytes_of(self, session: Session) -> int:
         return sum(len(held.checked.raw) for held in self._items if held.session is session) if session.held else 0

@@ -285,13 +285,12 @@ class Room:
             session.write(self._ask(session))
 
     def _release(self, now: float) -> None:
-        while due := self._pending.release(self.history.clocks):
-            for held in due:
-                if self.history.clocks.is_ready(held.checked):
-                    self.accept_late(held.checked, held.session, now, held.typed)
-                else:
-                    held.session.contested += 1  # not "saved" yet
-                    self.overdue.append(held)
+        for held in self._pending.release(self.history.clocks):
+            if self.history.clocks.is_ready(held.checked):
+                self.accept_late(held.checked, held.session, now, held.typed)
+            else:
+                held.session.contested += 1  # not "saved" yet
+                self.overdue.append(held)
 
     def _take(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
         if self.history.size_bytes + len(checked.raw) > self.limits.document_bytes_max:
