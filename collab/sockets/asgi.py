@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.routing import Match, WebSocketRoute
@@ -15,6 +16,8 @@ from collab.errors import BadFrame, CollabError
 from collab.protocol.frames import messages
 from collab.sockets.admission import MOUNT, Admission, Sockets, refusal_headers
 from collab.sockets.upgrade import Upgrade
+
+log = structlog.get_logger(__name__)
 
 CLOSE_S = 1.0  # for a client that does not take what is queued for it
 
@@ -185,3 +188,6 @@ async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, ou
         return
     except CollabError as error:
         outbox.refuse(error)
+    except Exception:
+        log.exception("frame failed", document=admission.slot.room.document)
+        outbox.refuse(CollabError())

@@ -196,6 +196,10 @@ class FastSocket(WSListener):
         except CollabError as error:
             self.refuse(error)
             return
+        except Exception:  # picows would end the connection, too, but not say why
+            log.exception("frame failed", document=self.admission.slot.room.document)
+            self._refuse(CollabError())
+            return
         if pause_s > 0.0:
             self._rest(pause_s)
 

@@ -256,3 +256,18 @@ async def test_while_too_much_waits_for_the_database_writers_are_not_read_and_re
             pass
     assert room.history.clocks.next == {1: 6}
     await asyncio.gather(reader.close(), writer.close())
+
+
+async def test_a_fault_of_ours_ends_that_socket_and_is_told(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = await greeted(node.url + "doc"), await greeted(node.url + "doc")
+    with monkeypatch.context() as patch:
+        patch.setattr(node.hub.slots["doc"].room, "receive", lambda *frame: 1 / 0)
+        await first.send(encode_step1(b"\x00"))
+        assert await closed(first) == 1011
+    await second.send(encode_step1(b"\x00"))
+    assert (await second.recv())[:1] == b"\x00"
+    assert len(node.hub.slots["doc"].room.sessions) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    await second.close()
