@@ -19,7 +19,8 @@ from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
 
-LONG = 5_000  # updates in a tail: checking more would keep the loop for 0.1 s, so that they are folded in a child first
+LONG = 5_000  # updates in a tail: checking more would keep the loop for 0.1 s, so they are folded in a child first
+BYTES_PER_UPDATE = 64  # a tail may be longer by one for so many bytes of the base: folding that costs as much again
 BREATH = 1_000  # updates, or times 8 bytes of them, between two looks at what else the loop has to do
 
 
@@ -101,7 +102,9 @@ class Opener:
 
 
 def _is_long(stored: Stored) -> bool:
-    return stored.quarantine is None and sum(len(row.entries) for row in stored.rows) > LONG
+    base_bytes = len(stored.checkpoint.state) if stored.checkpoint else 0
+    updates = sum(len(row.entries) for row in stored.rows)
+    return stored.quarantine is None and updates > LONG + base_bytes // BYTES_PER_UPDATE
 
 
 def _base(document: DocumentId, stored: Stored) -> History:

@@ -42,6 +42,9 @@ from collab.web import pages
 AUDIT_CLOSE_S = 3.0
 
 
+UPDATES_PER_ROW = 8  # in a busy document's log; more of them in a row make it count as several
+
+
 def limits_of(settings: Settings, open_to_all: bool) -> Limits:
     """The default bounds with what the settings change. Nobody slows a developer's own loopback.
 
@@ -166,7 +169,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
 def consider(checkpointer: Checkpointer, slot: Slot) -> None:
     """After a commit: has the tail grown so much that folding pays?"""
     history = slot.room.history
-    checkpointer.consider(slot.room.document, len(history.tail), history.tail_bytes, len(history.base or b""))
+    updates = slot.room.ledger.seq - history.base_seq  # a load checks each of them, though a row may hold many
+    rows = max(len(history.tail), updates // UPDATES_PER_ROW)
+    checkpointer.consider(slot.room.document, rows, history.tail_bytes, len(history.base or b""))
 
 
 def hub_settings(settings: Settings) -> HubSettings:

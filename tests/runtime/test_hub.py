@@ -13,6 +13,7 @@ from collab.crdt.gate import check
 from collab.crdt.index import build
 from collab.errors import Draining, EngineUnavailable, Gone, Overloaded, SlowReader, StorageUnavailable
 from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_step1, encode_step2, encode_update
+from collab.services import UPDATES_PER_ROW, consider
 from collab.store.base import Stored
 from tests.flaky_log import FlakyLog
 from tests.runtime.conftest import Bench
@@ -415,3 +416,22 @@ async def test_a_long_log_that_cannot_be_folded_is_read_as_it_is(bench: Bench, m
     monkeypatch.setattr(bench.hub._opener, "_shorten", checkpointer.shorten)
     assert len((await bench.hub.open("doc")).room.history.tail) == 12
     await checkpointer.close()
+
+
+async def test_many_updates_in_few_rows_are_folded_as_soon_as_they_are_dear_to_load(bench: Bench) -> None:
+    considered: list[tuple[str, int, int, int]] = []
+
+    class Listening(Checkpointer):
+        def consider(self, document: str, tail_rows: int, tail_bytes: int, base_bytes: int) -> None:
+            considered.append((document, tail_rows, tail_bytes, base_bytes))
+
+    async def never(base: bytes | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        raise AssertionError
+
+    slot, session, _ = await bench.enter()
+    for clock in range(40):
+        bench.hub.receive(slot, session, encode_update(typed(1, clock, "x")))
+    await settled(bench)
+    consider(Listening(bench.store.log, never), slot)
+    assert len(slot.room.history.tail) == 1
+    assert considered == [("doc", 40 // UPDATES_PER_ROW, slot.room.history.tail_bytes, 0)]
