@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -247,11 +248,14 @@ class Hub:
             raise slot.failed
         told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         slot.expect(told)
-        slot.room.ledger.when_durable(number, lambda seq: _settle(told, seq))
+        tell = partial(_settle, told)
+        slot.room.ledger.when_durable(number, tell)
         try:
             return await asyncio.wait_for(told, self.settings.commit_wait_s)
         except TimeoutError:
             raise StorageUnavailable("the commit is taking too long; it may still happen") from None
+        finally:
+            slot.room.ledger.forget(tell)  # in a long outage those who gave up would add up
 
     async def beyond(self, slot: Slot, seq: int, wait_s: float) -> int:
         """Waits until a commit newer than `seq`, at most `wait_s`; returns the newest sequence number."""

@@ -35,6 +35,15 @@ class Ledger:
         else:
             self._waiting.append((number, tell))
 
+    def forget(self, tell: Callable[[int], None]) -> None:
+        """Who waited has given up."""
+        self._waiting = [w for w in self._waiting if w[1] is not tell]
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def commit(self, first_seq: int, last_seq: int) -> None:
         """The oldest (last_seq - first_seq + 1) updates that were not durable are, under these numbers."""
         before = self.durable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -435,3 +436,19 @@ async def test_many_updates_in_few_rows_are_folded_as_soon_as_they_are_dear_to_l
     consider(Listening(bench.store.log, never), slot)
     assert len(slot.room.history.tail) == 1
     assert considered == [("doc", 40 // UPDATES_PER_ROW, slot.room.history.tail_bytes, 0)]
+
+
+async def test_writers_who_gave_up_waiting_leave_nothing_behind(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(batch: object) -> object:
+        raise StorageUnavailable
+
+    slot = await bench.hub.open("doc")
+    bench.hub.settings = replace(bench.hub.settings, commit_wait_s=0.001)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.log, "append", never)
+        for _ in range(3):
+            with pytest.raises(StorageUnavailable):
+                await bench.hub.submit(slot, HELLO, "rest")
+        assert (slot.room.ledger.waiting, slot.waiting) == (0, 0)
+    await bench.journal.flush()
+    assert slot.room.ledger.seq == 1
