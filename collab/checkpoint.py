@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -86,14 +87,19 @@ class Checkpointer:
         policy: Policy = Policy(),
         at_once: int = 1,
         on_folded: OnFolded = lambda document, lineage, checkpoint: None,
+        fold_now: Fold | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`at_once`: documents folded at the same time; each holds its whole log in memory meanwhile."""
+        """`at_once`: documents folded at the same time; each holds its whole log in memory meanwhile.
+
+        `fold_now` is for those whom somebody waits for; `fold` if there is no other.
+        """
         self.policy = policy
         self.figures = Figures()
         self.failing: OrderedDict[DocumentId, Failure] = OrderedDict()
         self._log = log
         self._fold = fold
+        self._fold_now = fold_now or fold
         self._on_folded = on_folded
         self._clock = clock
         self._places = asyncio.Semaphore(at_once)
@@ -116,10 +122,10 @@ class Checkpointer:
         return await asyncio.shield(self._running.get(document) or self._start(document))
 
     async def shorten(self, document: DocumentId) -> None:
-        """Folds now, unless that has just failed. Raises as `fold` does."""
+        """Folds for somebody who waits, unless that has just failed. Raises as `fold` does."""
         failure = self.failing.get(document)
         if failure is None or self._clock() >= failure.not_before:
-            await self.fold(document)
+            await asyncio.shield(self._running.get(document) or self._start(document, urgent=True))
 
     async def close(self) -> None:
         """Gives up what is under way; the log has it all."""
@@ -129,31 +135,25 @@ class Checkpointer:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _start(self, document: DocumentId) -> asyncio.Task[Checkpoint | None]:
-        task = asyncio.get_running_loop().create_task(self._run(document), name="checkpoint")
+    def _start(self, document: DocumentId, urgent: bool = False) -> asyncio.Task[Checkpoint | None]:
+        task = asyncio.get_running_loop().create_task(self._run(document, urgent), name="checkpoint")
         self._running[document] = task
         task.add_done_callback(lambda done: self._ended(document, done))
         return task
 
-    async def _run(self, document: DocumentId) -> Checkpoint | None:
-        async with self._places:
+    async def _run(self, document: DocumentId, urgent: bool) -> Checkpoint | None:
+        async with nullcontext() if urgent else self._places:
             started = self._clock()
             stored = await self._log.load(document)
             if stored is None or stored.quarantine is not None or not stored.rows:
                 return None
-            checkpoint = await self._folded(stored)
+            checkpoint = await _folded(stored, self._fold_now if urgent else self._fold)
             await self._log.put_checkpoint(document, stored.lineage, checkpoint)
         self.figures.folded += 1
         self.figures.rows += len(stored.rows)
         self.figures.seconds += self._clock() - started
         self._on_folded(document, stored.lineage, checkpoint)
         return checkpoint
-
-    async def _folded(self, stored: Stored) -> Checkpoint:
-        base = stored.checkpoint.state if stored.checkpoint else None
-        updates = [entry.update for row in stored.rows for entry in row.entries]
-        state, index = await self._fold(base, updates)
-        return Checkpoint(stored.seq, state, index)
 
     def _ended(self, document: DocumentId, task: asyncio.Task[Checkpoint | None]) -> None:
         del self._running[document]
@@ -176,3 +176,10 @@ class Checkpointer:
         if len(self.failing) > FAILING_MAX:
             self.failing.popitem(last=False)
         logger.error("checkpoint_failed", document=document, times=times, error=repr(error), retry_in_s=wait_s)
+
+
+async def _folded(stored: Stored, fold: Fold) -> Checkpoint:
+    base = stored.checkpoint.state if stored.checkpoint else None
+    updates = [entry.update for row in stored.rows for entry in row.entries]
+    state, index = await fold(base, updates)
+    return Checkpoint(stored.seq, state, index)

@@ -112,6 +112,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         engine.fold,
         policy=Policy(rows_min=settings.checkpoint_rows),
         on_folded=lambda *new: hub.rebase(*new),
+        fold_now=engine.fold_now,
     )
     stack.push_async_callback(checkpointer.close)
     hub = Hub(

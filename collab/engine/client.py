@@ -102,9 +102,11 @@ class Engine:
 
         Raises BadUpdate if one of them is no update, or the result lacks something.
         """
-        blobs = [*([] if base is None else [base]), *updates]
-        _, (state, index) = await self.folding.call(Request("fold", {"base": base is not None}, blobs))
-        return state, index
+        return await _fold(self.folding, base, updates)
+
+    async def fold_now(self, base: bytes | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        """The same for somebody who waits: at the priority, and in the time, of content work."""
+        return await _fold(self.content, base, updates)
 
     async def roots(self, parts: Sequence[bytes]) -> dict[str, str]:
         """Names of roots, ascending, to "text", "map", "array", "xml", or "unknown" if nothing is left in it."""
@@ -171,3 +173,9 @@ class Engine:
     async def _edit(self, call: str, blobs: Sequence[bytes], args: Mapping[str, Any]) -> bytes | None:
         _, updates = await self._do(call, blobs, **args)
         return updates[0] if updates else None
+
+
+async def _fold(lane: Lane, base: bytes | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+    blobs = [*([] if base is None else [base]), *updates]
+    _, (state, index) = await lane.call(Request("fold", {"base": base is not None}, blobs))
+    return state, index

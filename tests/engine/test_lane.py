@@ -141,9 +141,10 @@ async def test_a_short_call_does_not_wait_behind_a_fold(engine: Engine) -> None:
     fold = asyncio.create_task(engine.fold(None, [typed(1, 0, "a")]))
     await until(lambda: engine.counters.calls == 1)
     await engine.ping()
+    state, index = await engine.fold_now(None, [typed(1, 0, "a")])
     assert not fold.done()
     os.kill(pid, signal.SIGCONT)
-    await fold
+    assert await fold == (state, index)
 
 
 async def test_errors_keep_their_code_and_detail(engine: Engine) -> None:

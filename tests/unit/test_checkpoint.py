@@ -62,9 +62,14 @@ class Bench:
             self.engine.fold,
             policy=policy or Policy(),
             on_folded=lambda *told: self.told.append(told),
+            fold_now=self.fold_now,
             clock=lambda: self.now,
             **options,
         )
+
+    async def fold_now(self, base: bytes | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        """Never waits."""
+        return fold(base, updates), b"now"
 
     async def type(self, document: str, *updates: bytes) -> None:
         for update in updates:
@@ -234,6 +239,19 @@ async def test_no_more_documents_are_in_memory_at_once_than_allowed(store: Store
     bench.engine.open.set()
     await bench.settled()
     assert len(bench.told) == 5
+
+
+async def test_who_waits_for_a_fold_does_not_wait_behind_those_in_the_background(store: Store) -> None:
+    bench = Bench(store, Policy(rows_min=1))
+    for document in "ab":
+        await bench.type(document, *HELLO)
+    bench.engine.open.clear()
+    bench.checkpointer.consider("a", 5, 10, 0)
+    await bench.engine.begun.wait()
+    await asyncio.wait_for(bench.checkpointer.shorten("b"), 10)
+    assert [(document, point.index) for document, _, point in bench.told] == [("b", b"now")]
+    bench.engine.open.set()
+    await bench.settled()
 
 
 async def test_closing_gives_up_what_is_under_way(store: Store) -> None:
