@@ -182,6 +182,10 @@ class FastSocket(WSListener):
         except CollabError as error:
             self.refuse(error)
             return
+        except Exception:  # picows would end the connection, too, but not say why
+            log.exception("frame failed", document=self.admission.slot.room.document)
+            self.refuse(CollabError())
+            return
         if pause_s > 0.0:
             self._rest(pause_s)
 
@@ -195,10 +199,6 @@ class FastSocket(WSListener):
             pause_s = self.sockets.hub.reception.count(session)
         except CollabError as error:
             self.refuse(error)
-            return
-        except Exception:  # picows would end the connection, too, but not say why
-            log.exception("frame failed", document=self.admission.slot.room.document)
-            self._refuse(CollabError())
             return
         if pause_s > 0.0:
             self._rest(pause_s)
