@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from secrets import token_hex
 
 from fastapi import FastAPI
@@ -35,8 +36,10 @@ from collab.sockets.admission import Sockets
 from collab.sockets.doorman import PolicyDoorman
 from collab.store.census import Census
 from collab.store.open import Store, open_store
+from collab.store.sqlite import path_of
 from collab.sweeping import sweep
 from collab.upkeep import Upkeep
+from collab.vitals import Vitals
 from collab.web import pages
 
 AUDIT_CLOSE_S = 3.0
@@ -128,6 +131,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         inspector=engine.inspector,
     )
     upkeep = Upkeep(hub)
+    vitals = Vitals(hub, journal, store.database, _folder(settings))
     vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)
     await vigil.look()  # nobody is let in before it is known what was revoked
     log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
@@ -135,6 +139,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     sweeping = sweep(store.idempotency)
     for forever in (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run(), sweeping):
         _run(stack, forever)
+    _run(stack, vitals.run())
     _write_audit(stack, entrance.audit)
     census = Census(store.database, settings.documents_max)
     sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals, log_access, census.check)
@@ -156,7 +161,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             counters=counters,
             refusals=refusals,
             probes={"database": store.log.ping, "commits": journal.probe},
-            gauges=lambda: _gauges(journal, hub, checkpointer, engine),
+            gauges=lambda: {**_gauges(journal, hub, checkpointer, engine), **vitals.figures()},
+            warnings=vitals.warnings,
             alone=store.embedded,
             operations=Operations(hour, checkpointer.fold, upkeep.drain),
         ),
@@ -189,6 +195,10 @@ async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
     await engine.start()
     stack.push_async_callback(engine.close)
     return engine
+
+
+def _folder(settings: Settings) -> Path | None:
+    return path_of(settings.resolved_database_url).absolute().parent if settings.embedded else None
 
 
 def _says_info(settings: Settings) -> bool:

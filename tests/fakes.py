@@ -38,6 +38,9 @@ class Recorder:
     def go_on(self) -> None:
         self.holding = False
 
+    def waiting_bytes(self) -> int:
+        return 0
+
     def take(self) -> list[bytes]:
         """The messages since the last take."""
         wire, self.wire = self.wire, []

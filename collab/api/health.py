@@ -30,6 +30,11 @@ class Ready(BaseModel):
     ready: bool
     open: bool = Field(description="No authentication is configured: whoever reaches it may do everything.")
     probes: dict[str, str] = Field(examples=[{"database": "ok", "bus": "ok"}])
+    warnings: list[str] = Field(
+        [],
+        description="What an operator should look at; the node does its work all the same.",
+        examples=[["2 documents are quarantined: run collab doctor"]],
+    )
 
 
 @router.get("/healthz", summary="Is the process up?")
@@ -52,7 +57,7 @@ async def readyz(parts: PartsDep, response: Response) -> Ready:
         said["node"] = "draining"
     ready = all(text == "ok" for text in said.values())
     response.status_code = 200 if ready else 503
-    return Ready(ready=ready, open=parts.door.guard.openness.open, probes=said)
+    return Ready(ready=ready, open=parts.door.guard.openness.open, probes=said, warnings=[*parts.warnings()])
 
 
 async def _probe(probe: Probe, probe_s: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ class Parts:
 
     `probes` are what /readyz asks, by name, each for at most `probe_s`; `gauges` are measured when Prometheus asks,
     by name without the `collab_` in front. `alone`: no other process writes this database, so that a loaded room
-    knows its document's head.
+    knows its document's head. `warnings` are what does not keep the node from its work yet, in words.
     """
 
     hub: Hub
@@ -82,3 +82,4 @@ class Parts:
     log_access: AccessLog = field(default_factory=AccessLog)
     gauges: Callable[[], Mapping[str, float]] = no_gauges
     operations: Operations | None = None
+    warnings: Callable[[], Sequence[str]] = list

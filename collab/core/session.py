@@ -39,6 +39,9 @@ class Outbox(Protocol):
     def go_on(self) -> None:
         """Reads again."""
 
+    def waiting_bytes(self) -> int:
+        """What was written and not yet taken by the system."""
+
 
 class Session:
     """State of one connection; the room is its only writer."""

@@ -74,6 +74,10 @@ class AsgiOutbox:
         """ASGI servers ping by themselves."""
         self.heard = True
 
+    def waiting_bytes(self) -> int:
+        """In the queue; the ASGI server's own buffer cannot be seen."""
+        return self._bytes
+
     def _pause(self) -> None:
         session = getattr(self, "session", None)
         if self.full and session is not None:

@@ -118,6 +118,10 @@ class FastSocket(WSListener):
         if self.transport is not None and not self.transport.is_disconnected:
             self.transport.send_ping()
 
+    def waiting_bytes(self) -> int:
+        """In the transport's buffer."""
+        return 0 if self.transport is None else int(self.transport.underlying_transport.get_write_buffer_size())
+
     # --- events of picows
 
     def on_ws_connected(self, transport: WSTransport) -> None:

@@ -26,7 +26,10 @@ async def test_healthz_needs_nothing(api: Service) -> None:
 async def test_readyz_asks_the_database(api: Service) -> None:
     """A real write and a real read."""
     answer = await api.client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"ready": True, "open": True, "probes": {"database": "ok"}})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"ready": True, "open": True, "probes": {"database": "ok"}, "warnings": []},
+    )
 
 
 async def test_readyz_says_what_does_not_work(api: Service) -> None:
@@ -46,6 +49,7 @@ async def test_readyz_says_what_does_not_work(api: Service) -> None:
         "ready": False,
         "open": True,
         "probes": {"database": "the disk is full", "bus": "no answer in 0.01 s", "node": "draining"},
+        "warnings": [],
     }
 
 
