@@ -44,7 +44,10 @@ Point any y-websocket client at it:
 def settings_from(**flags: Any) -> Settings:
     """Environment first, then the flags that were given. Exits with 2 and one line per fault."""
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
+        return Settings.read(**{name: value for name, value in flags.items() if value is not None})
+    except UnsafeSettings as error:
+        typer.echo(f"collab: {error}", err=True)
+        raise typer.Exit(2) from None
     except ValidationError as error:
         for fault in error.errors():
             typer.echo(f"collab: {'.'.join(map(str, fault['loc']))}: {fault['msg']}", err=True)
@@ -77,6 +80,7 @@ def serve(
     jwt_public_key_file: Annotated[Path | None, typer.Option(help="Or its public key, PEM.")] = None,
     jwt_secret_file: Annotated[Path | None, typer.Option(help="Or a file with a secret shared with it.")] = None,
     frames_per_s: Annotated[float | None, typer.Option(help="Frames a socket may send per second; 0: any.")] = None,
+    settings_file: Annotated[Path | None, typer.Option(help="File of COLLAB_…=… lines; SIGHUP reads it again.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
 ) -> None:
     """Runs the service."""

@@ -20,7 +20,7 @@ from collab.settings import Settings
 from collab.store.open import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entrance:
     """The guard of both doors, and what makes and ends permissions."""
 
@@ -51,6 +51,18 @@ class Entrance:
             audit,
         )
         return cls(guard, keys, tickets, revocations, audit, jwt)
+
+    async def retrust(self, settings: Settings) -> None:
+        """Takes token keys, origins and proxies anew. Raises UnsafeSettings; then nothing has changed."""
+        jwt = trust_of(settings).authenticator()
+        origins, proxies = Origins(settings.origins), Proxies(settings.trusted_proxies)
+        openness = self.guard.openness
+        if jwt is not None:
+            openness.open = False
+        before, self.jwt = self.jwt, jwt
+        self.guard.trust(AnyAuthenticator(self.keys, self.tickets, jwt, openness), origins, proxies)
+        if before is not None:
+            await before.aclose()
 
     async def close(self) -> None:
         """Ends what is under way."""

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from collab.hatch import Hatch, path_beside
+from collab.reload import Reload
 from collab.services import Services
 from collab.settings import Settings
 from collab.sockets.fast import FastProtocol
@@ -94,6 +95,7 @@ async def _serve(settings: Settings, on_ready: Callable[[int], None]) -> None:
         log.info("serving", node=services.node, socket_shell=settings.socket_shell, open=open_to_all)
         if open_to_all:
             log.warning("open: no authentication is configured, whoever reaches this address may do everything")
+        Reload(services, config).listen()
         await DrainingServer(config, services, on_ready).serve()
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from collab.errors import UnsafeSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -16,6 +19,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="COLLAB_", frozen=True, extra="ignore")
 
+    settings_file: Path | None = Field(
+        None, description="File of COLLAB_…=… lines, below the environment; SIGHUP reads it again."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     data: Path = Field(Path(".collab"), description="Folder for the embedded SQLite database; made if absent.")
@@ -88,6 +94,25 @@ class Settings(BaseSettings):
         if value is not None and info.data.get("ssl_certfile") is None:
             raise ValueError("a key without a certificate; give COLLAB_SSL_CERTFILE too")
         return value
+
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """What is given first, then the environment, then the settings file that one of them names.
+
+        Raises ValidationError, or UnsafeSettings if the file cannot be read.
+        """
+        file = given.get("settings_file") or os.environ.get("COLLAB_SETTINGS_FILE")
+        if file is not None and not os.access(file, os.R_OK):
+            raise UnsafeSettings(f"the settings file {file} cannot be read")
+        found = cls(_env_file=file, **given)  # type: ignore[call-arg]
+        found._given = given
+        return found
+
+    def reread(self) -> Self:
+        """The same again, from what the file and the environment say now."""
+        return type(self).read(**self._given)
 
     @property
     def resolved_database_url(self) -> str:

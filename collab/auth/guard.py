@@ -83,6 +83,10 @@ class Guard:
         self._rates = rates
         self._audit = audit
 
+    def trust(self, authenticator: Authenticator, origins: Origins, proxies: Proxies) -> None:
+        """From now on: other keys, pages and proxies. Who is inside already stays."""
+        self._authenticator, self._origins, self._proxies = authenticator, origins, proxies
+
     def address(self, approach: Approach) -> str:
         """Where the caller is, as far as named proxies say."""
         return self._proxies.client(approach.peer, approach.forwarded_for)

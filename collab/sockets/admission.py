@@ -85,6 +85,10 @@ class Sockets:
         self._log = log or AccessLog()
         self._make = make
 
+    def bound(self, limits: Limits) -> None:
+        """Other bounds for sockets that are opened from now on."""
+        self.limits = self.seats.limits = limits
+
     async def admit(self, upgrade: Upgrade) -> Admission:
         """Names, authorises and opens; the room stays pinned until the session leaves. Bounded in time."""
         if not upgrade.path.startswith(MOUNT):

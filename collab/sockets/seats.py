@@ -15,7 +15,7 @@ class Seats:
     users are told apart only when they have proven who they are."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._taken: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -23,9 +23,9 @@ class Seats:
 
     def take(self, principal: Principal, address: str) -> tuple[str, ...]:
         """Returns what `give_back` wants. Raises Overloaded."""
-        ceilings = {f"a{subject(address)}": self._limits.sessions_per_address_max}
+        ceilings = {f"a{subject(address)}": self.limits.sessions_per_address_max}
         if principal.kind != "open":
-            ceilings[f"u{principal.id}"] = self._limits.sessions_per_user_max
+            ceilings[f"u{principal.id}"] = self.limits.sessions_per_user_max
         for name, most in ceilings.items():
             if most and self._taken[name] >= most:
                 raise Overloaded("too many connections of one user or address")

@@ -1,0 +1,64 @@
+"""SIGHUP: keys, certificate, origins, proxies, limits and log level are read anew, and no socket is closed for it.
+
+From the settings file and the files that the settings name: a process's environment does not change from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+import uvicorn
+from pydantic import ValidationError
+
+from collab import logs
+from collab.services import Services, limits_of
+from collab.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Reload:
+    """Of one node."""
+
+    def __init__(self, services: Services, server: uvicorn.Config) -> None:
+        self._services = services
+        self._server = server
+        self._tasks: set[asyncio.Task[bool]] = set()
+
+    def listen(self) -> None:
+        """From now on, where the system has the signal."""
+        if hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin)
+
+    def _begin(self) -> None:
+        task = asyncio.get_running_loop().create_task(self.once(), name="reload settings")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def once(self) -> bool:
+        """All that can be changed, or nothing: what is wrong is logged, and the node goes on as it was."""
+        try:
+            settings = self._services.settings.reread()
+            await self._services.entrance.retrust(settings)
+            self._take_certificate(settings)
+        except (ValidationError, ValueError, OSError) as error:  # UnsafeSettings is a ValueError
+            log.error("settings were not reloaded", reason=_plain(error))
+            return False
+        open_to_all = self._services.entrance.guard.openness.open
+        self._services.sockets.bound(limits_of(settings, open_to_all))
+        logs.configure(settings.log_level)
+        log.info("settings were reloaded", open=open_to_all)
+        return True
+
+    def _take_certificate(self, settings: Settings) -> None:
+        if self._server.ssl is not None and settings.ssl_certfile is not None:
+            self._server.ssl.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+
+
+def _plain(error: Exception) -> str:
+    """Without what was given: it may be a secret."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return str(error)

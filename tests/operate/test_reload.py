@@ -1,0 +1,76 @@
+"""SIGHUP on a real server: a new key is taken, the old one is not, sockets stay, mistakes change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from secrets import token_urlsafe
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from collab_client import Documents, NotAllowed, connect, text
+from tests.server import Server, running_server, wait_until
+
+OLD, NEW = token_urlsafe(48), token_urlsafe(48)
+
+
+def token(secret: str) -> str:
+    """Of a user who may write everywhere."""
+    claims = {"iss": "me", "aud": "collab", "sub": "ada", "exp": int(time.time()) + 600}
+    claims["collab"] = [{"documents": "*", "access": "write"}]  # type: ignore[assignment]
+    return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(secret))
+
+
+def hang_up(server: Server, said: str) -> None:
+    """Sends the signal, waits until the log says what came of it."""
+    before = len(server.output)
+    os.kill(server.pid, signal.SIGHUP)
+    wait_until(lambda: any(said in line for line in server.output[before:]), what=said)
+
+
+async def test_keys_and_limits_change_while_sockets_stay(tmp_path: Path) -> None:
+    secret, settings = tmp_path / "secret", tmp_path / "collab.env"
+    secret.write_text(OLD)
+    settings.write_text(f"COLLAB_JWT_ISSUER=me\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET_FILE={secret}\n")
+    with running_server(tmp_path / "data", "--settings-file", str(settings)) as server:
+        async with connect(server.url, "d", token(OLD)) as live:
+            text.insert(live.text(), 0, "before")
+            await live.saved(10)
+            secret.write_text(NEW)
+            with settings.open("a") as file:
+                file.write("COLLAB_SOCKETS_PER_USER=1\n")
+            await asyncio.to_thread(hang_up, server, "settings were reloaded")
+            text.insert(live.text(), 0, "still here, ")
+            await live.saved(10)
+            assert live.status == "live"
+            with pytest.raises(NotAllowed):
+                async with Documents(server.url, token(OLD)) as docs:
+                    await docs.get("d")
+            async with Documents(server.url, token(NEW)) as docs:
+                assert await docs.read("d", "text", type="text") == "still here, before"
+            settings.write_text("COLLAB_JWT_ISSUER=half\n")
+            await asyncio.to_thread(hang_up, server, "settings were not reloaded")
+            assert not any(OLD in line or NEW in line for line in server.output)
+            async with Documents(server.url, token(NEW)) as docs:
+                assert (await docs.get("d")).online == 1
+
+
+def test_a_settings_file_is_below_the_environment_and_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from collab.settings import Settings
+
+    file = tmp_path / "collab.env"
+    file.write_text("COLLAB_PORT=1\nCOLLAB_HOST=::1\nCOLLAB_LOG_LEVEL=debug\n")
+    monkeypatch.setenv("COLLAB_SETTINGS_FILE", str(file))
+    monkeypatch.setenv("COLLAB_HOST", "localhost")
+    settings = Settings.read(port=3)
+    assert (settings.port, settings.host, settings.log_level) == (3, "localhost", "debug")
+    file.write_text("COLLAB_PORT=2\nCOLLAB_LOG_LEVEL=error\n")
+    assert (settings.reread().port, settings.reread().log_level) == (3, "error")
+    file.unlink()
+    with pytest.raises(ValueError, match="cannot be read"):
+        settings.reread()
