@@ -61,6 +61,7 @@ class Hub:
         settings: HubSettings,
         counters: Counters,
         on_committed: Callable[[Slot], None] = lambda slot: None,
+        on_born: Callable[[DocumentId, str], None] = lambda document, author: None,
         shorten: Callable[[DocumentId], Awaitable[object]] | None = None,
         inspector: Inspector | None = None,
     ) -> None:
@@ -79,6 +80,7 @@ class Hub:
         self._journal = journal
         self._bus = bus
         self._on_committed = on_committed
+        self._on_born = on_born
         self._taken_away: set[DocumentId] = set()  # while their rooms were being loaded
         self._opening: dict[DocumentId, asyncio.Task[Slot]] = {}
         self._due: list[Slot] = []
@@ -326,6 +328,8 @@ class Hub:
         if effects.wire is not None:
             self._show(slot, effects.wire, effects.skip)
             self.counters.updates_in += len(effects.entries)
+            if room.lineage == UNBORN and slot.creator is None and effects.entries:
+                slot.creator = effects.entries[0].author
             self._journal.append(room.document, room.lineage, effects.entries, lambda done: self._done(slot, done))
         if effects.presence is not None:
             self._show(slot, effects.presence, None)
@@ -353,10 +357,12 @@ class Hub:
                 del self.slots[room.document]
             self._fail(slot, error)
             return
-        room.lineage = done.lineage
+        born, room.lineage = room.lineage == UNBORN, done.lineage
         room.committed(done.first_seq, done.last_seq)
         slot.tell("commit")
         self._on_committed(slot)
+        if born and slot.creator is not None:
+            self._on_born(room.document, slot.creator)
 
     def _from_bus(self, slot: Slot, frame: BusFrame) -> None:
         """Frames of other nodes; the several-node adapter fills gaps before it calls this."""

@@ -168,7 +168,7 @@ class Inspection:
             slot.room.refuse_retired(checked)
             await self._take(slot, session, checked, kind is Kind.UPDATE)
             if kind is Kind.STEP2:
-                slot.room.promises.answered(session)
+                slot.room.promises.answered(session, slot.room.may_write(session))
         elsewhere_s = min(len(data) * self._limits.work_s_per_byte, self._limits.work_burst_s)
         pause_s = session.allowance.work.take(_now(), elsewhere_s)
         await asyncio.sleep(min(pause_s, PAUSE_S_MAX))

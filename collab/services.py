@@ -38,6 +38,7 @@ from collab.store.census import Census
 from collab.store.open import Store, open_store
 from collab.store.sqlite import path_of
 from collab.sweeping import sweep
+from collab.types import Principal
 from collab.upkeep import Upkeep
 from collab.vitals import Vitals
 from collab.web import pages
@@ -127,6 +128,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         settings=hub_settings(settings),
         counters=counters,
         on_committed=lambda slot: consider(checkpointer, slot),
+        on_born=lambda document, author: entrance.audit.tell("document.create", Principal(author, "edit"), document),
         shorten=checkpointer.shorten,
         inspector=engine.inspector,
     )

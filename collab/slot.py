@@ -32,6 +32,7 @@ class Slot:
         "_futures",
         "_listeners",
         "client_id",
+        "creator",
         "deciding",
         "editing",
         "failed",
@@ -52,6 +53,7 @@ class Slot:
         self.rests_until = 0.0
         self.scheduled = False
         self.deciding = False  # a look at contested client ids is scheduled
+        self.creator: str | None = None  # whose edit brought the document into being
         self.failed: CollabError | None = None
         # Edits made on this node's behalf share one CRDT client id per opening. It is fresh each time: after a crash
         # a reused id could give an uncommitted clock, which some client has already seen, a second meaning.

@@ -31,9 +31,9 @@ from tests.access.realm import Realm, realm
 from tests.updates import typed
 
 TYPED_FIRST = 10
-STROKE_S = 0.002
+STROKE_S = 0.005
 WITHIN_S = 1.0
-AT_ONCE = 10
+AT_ONCE = 4
 LOST_S = 20.0
 SETTLE_S = 0.1
 

@@ -1,7 +1,7 @@
 """Permissions of open sockets are kept true: what is revoked anywhere ends or shrinks here within a second.
 
-Every node reads the revocations that others wrote twice a second, from the database that all share: a bus may make it
-quicker, and its loss makes it no slower than this.
+Every node reads the revocations that others wrote four times a second, from the database that all share: a bus may
+make it quicker, and its loss makes it no slower than this.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collab.types import Access, DocumentId
 
 log = structlog.get_logger("collab.auth")
 
-POLL_S = 0.5
+POLL_S = 0.25
 OVERLAP_S = 60.0  # a row appears when its commit does, later than the time written in it; and clocks of nodes differ
 
 

@@ -36,13 +36,14 @@ class Promises:
         else:
             self._owing[session] = None
 
-    def answered(self, session: Session) -> None:
-        """It has sent a step 2: all that it has whole. What is held of it still waits for what it does not have either.
+    def answered(self, session: Session, taken: bool) -> None:
+        """It has sent a step 2: all that it has whole. What is held of it still waits for what it does not have either;
+        what was refused before is in it, so if it was `taken` nothing is refused any more.
 
         yjs puts such pending structs into every step 2; those that died with somebody else's tab will never be whole.
         """
-        if session.asked:
-            session.asked = False
+        if session.asked or (session.refused and taken):
+            session.asked, session.refused = False, session.refused and not taken
             self.answer(session)
 
     def _all_saved(self, session: Session) -> bool:

@@ -135,7 +135,7 @@ class Room:
             if body != EMPTY_UPDATE:
                 self.accept(self._check(body), session, now, kind is Kind.UPDATE)
             if kind is Kind.STEP2:
-                self.promises.answered(session)
+                self.promises.answered(session, self.may_write(session))
         elif kind is Kind.AWARENESS:
             pause = max(pause, session.awareness_rate.take(now), session.awareness_bytes.take(now, len(body)))
             self._presence(session, body, now)
@@ -227,6 +227,11 @@ class Room:
     def may_write(self, session: Session) -> bool:
         """Asked when an update is taken, not when it comes in: what was held must not outlive a permission."""
         return session.access >= Access.WRITE and self.read_only is None
+
+    def readmit(self, session: Session) -> None:
+        """It may write again: asks for what was refused meanwhile."""
+        if session.refused and self.may_write(session):
+            session.write(self._ask(session))
 
     def accept(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes what of a session's update can be taken, holds the rest. `typed`: it edits, and does not pass on."""

@@ -48,5 +48,6 @@ class Renewals:
             if session.access is not Access.NONE:  # it may have ended meanwhile
                 session.principal, session.access = principal, access
                 session.write(frame(encode_access(access.name.lower())))
+                slot.room.readmit(session)
         finally:
             session.renewing = False

@@ -261,3 +261,17 @@ async def test_the_log_names_who_was_let_in(land: Realm) -> None:
     updates = land.ask("admin", "GET", "/api/documents/signed/updates").json()
     assert updates["items"][-1]["author"] == "writer", json.dumps(updates)
     await socket.close()
+
+
+async def test_who_brings_a_document_into_being_is_in_the_audit(land: Realm) -> None:
+    """By a keystroke as by a call."""
+    socket = await land.socket("writer", "typed-first")
+    await socket.send(encode_update(typed(91, 0, "hello")))
+    await socket.close()
+    wanted = "/api/audit?action=document.create&document=typed-first"
+    items: list[dict[str, str]] = []
+    async with asyncio.timeout(20):
+        while not items:  # rows are written beside the work
+            items = land.ask("admin", "GET", wanted).json()["items"]
+            await asyncio.sleep(0)
+    assert [(item["actor"], item["actor_kind"]) for item in items] == [("writer", "edit")]

@@ -9,7 +9,15 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from collab.protocol.messages import encode_access, encode_denied, encode_status, encode_token, encode_update
+from collab.protocol.messages import (
+    encode_access,
+    encode_denied,
+    encode_status,
+    encode_step1,
+    encode_step2,
+    encode_token,
+    encode_update,
+)
 from collab.types import Access, Grant, Principal
 from tests.api.service import until
 from tests.sockets.conftest import Node
@@ -53,6 +61,25 @@ async def test_a_token_that_gives_less_takes_effect_at_once(node: Node) -> None:
     await socket.send(encode_update(typed(1, 5, "more")))
     assert await socket.recv() == encode_denied("read-only")
     assert node.hub.slots["doc"].room.history.clocks.next == {1: 5}
+    await socket.close()
+
+
+async def test_a_token_that_gives_more_asks_for_what_was_refused(node: Node) -> None:
+    """And "saved" waits for it."""
+    node.doorman.access = Access.READ
+    node.doorman.tokens["writer"] = (ADA, Access.WRITE)
+    node.doorman.principal = ADA
+    socket = await greeted(node.url + "doc")
+    await socket.send(encode_update(HELLO))
+    assert await socket.recv() == encode_denied("read-only")
+    await socket.send(encode_token("writer"))
+    assert await socket.recv() == encode_access("write")
+    assert await socket.recv() == encode_step1(b"\x00")
+    await socket.send(encode_status(b"\x01"))
+    await socket.send(encode_step1(b"\x00"))
+    assert await socket.recv() == encode_step2(b"\x00\x00"), "not saved yet"
+    await socket.send(encode_step2(HELLO))
+    assert await socket.recv() == encode_status(b"\x01")
     await socket.close()
 
 
