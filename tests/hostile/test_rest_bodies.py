@@ -53,8 +53,9 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(client: httpx2.Cl
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_names_that_are_no_names_are_refused(client: httpx2.Client, name: str | bytes) -> None:
-    answer = client.get(f"/documents/{quote(name, safe='')}")
-    assert answer.status_code in (400, 404, 422), answer.text
+    if name not in (".", ".."):  # which the client would resolve away
+        answer = client.get(f"/documents/{quote(name, safe='')}")
+        assert answer.status_code in (400, 404, 422), answer.text
     if isinstance(name, str):
         assert client.post("/documents", json={"id": name}).status_code in (400, 422)
 
