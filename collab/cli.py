@@ -15,7 +15,6 @@ from rich.table import Table
 from collab import __version__, cli_docs
 from collab.cli_db import app as db_app
 from collab.cli_keys import app as keys_app
-from collab.errors import CollabError, UnsafeSettings
 from collab.replay.command import replay
 from collab.settings import Settings
 
@@ -81,6 +80,8 @@ def serve(
     jwt_secret_file: Annotated[Path | None, typer.Option(help="Or a file with a secret shared with it.")] = None,
     frames_per_s: Annotated[float | None, typer.Option(help="Frames a socket may send per second; 0: any.")] = None,
     settings_file: Annotated[Path | None, typer.Option(help="File of COLLAB_…=… lines; SIGHUP reads it again.")] = None,
+    redis_url: Annotated[str | None, typer.Option(help="redis://…: the bus between several nodes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Nodes on this machine; needs Postgres and Redis.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
 ) -> None:
     """Runs the service."""
@@ -89,16 +90,7 @@ def serve(
     from collab.serve import run
 
     logs.configure(settings.log_level)
-    try:
-        run(settings, lambda port: _announce(settings, port))
-    except UnsafeSettings as error:
-        typer.echo(f"collab: {error}", err=True)
-        raise typer.Exit(2) from None
-    except CollabError as error:
-        typer.echo(f"collab: {error.detail}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    raise typer.Exit(run(settings, lambda port: _announce(settings, port)))
 
 
 def _announce(settings: Settings, port: int) -> None:
@@ -111,6 +103,7 @@ def _announce(settings: Settings, port: int) -> None:
         f"  API docs  {base}/docs",
         f"  sockets   {base.replace('http', 'ws', 1)}/sync/DOCUMENT",
         f"  data      {where}",
+        *([f"  workers   {settings.workers}"] if settings.workers > 1 else []),
     ):
         typer.echo(line)
     sys.stdout.flush()

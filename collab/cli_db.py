@@ -14,14 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from collab.errors import CollabError
 from collab.settings import Settings
-from collab.store import migrate, verification
+from collab.store import copying, migrate, verification
 from collab.store.database import Database
 from collab.store.open import connect, upgrade
 
 DAMAGED, UNREACHABLE, OUTDATED = 1, 2, 3
 FAULTS_SHOWN = 100
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The database: schema and soundness.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The database: schema, soundness, moving.")
 console = Console(soft_wrap=True)  # a fault is one line, whatever the terminal: it will be searched for
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the embedded database. [dim].collab[/dim]")]
@@ -54,6 +54,62 @@ def check_command(
     """
     code = _run(_check(_url(data, database_url), checksums))
     raise typer.Exit(code)
+
+
+@app.command("copy")
+def copy_command(
+    source: Annotated[str, typer.Argument(help="sqlite:///… or postgresql://…: only read.")],
+    target: Annotated[str, typer.Argument(help="The same: its schema is made or upgraded.")],
+) -> None:
+    """Copies everything to another database, and verifies every checksum there.
+
+    Moving from one node to several: copy while the service runs, stop it, copy again (only what has changed since is
+    brought over), start it on the new database. A copy that was broken off goes on where it was.
+
+        collab db copy sqlite:////srv/collab/collab.db postgresql://collab@db/collab
+
+    Exit codes: [bold]0[/bold] all there and sound, [bold]1[/bold] not all, [bold]2[/bold] cannot be reached.
+    """
+    raise typer.Exit(_run(_copy(source, target)))
+
+
+async def _copy(source_url: str, target_url: str) -> int:
+    await upgrade(target_url)
+    source, target = connect(source_url, readonly=True), connect(target_url)
+    try:
+        if not await _schema_is_current(source):
+            return OUTDATED
+        faults = await _copy_all(source, target)
+        if not faults:
+            faults = await copying.differences(source, target) or await _verify_all(target)
+        else:
+            _report("everything is copied", faults)
+        return DAMAGED if faults else 0
+    finally:
+        await target.close()
+        await source.close()
+
+
+async def _copy_all(source: Database, target: Database) -> list[str]:
+    faults: list[str] = []
+    documents = rows = states = 0
+    with _progress("copying documents") as progress:
+        task = progress.add_task("", total=await verification.document_count(source))
+        async for copied in copying.every_document(source, target):
+            documents, rows, states = documents + 1, rows + copied.rows, states + copied.states
+            faults += [f"document {copied.document}: {fault}" for fault in copied.faults]
+            progress.advance(task)
+    others = await copying.beside(source, target)
+    console.print(
+        f"[green]✓[/green] {documents} documents looked at; {rows} log rows, {states} checkpoints and snapshots, "
+        f"{others} other rows written"
+    )
+    return faults
+
+
+def _progress(what: str) -> Progress:
+    columns = (SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
 
 
 def _url(data: Path | None, database_url: str | None) -> str:
@@ -96,14 +152,7 @@ async def _schema_is_current(database: Database) -> bool:
 async def _verify_all(database: Database) -> list[str]:
     faults: list[str] = []
     documents = rows = checkpoints = snapshots = 0
-    columns = (
-        SpinnerColumn(),
-        TextColumn("verifying documents"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with _progress("verifying documents") as progress:
         task = progress.add_task("", total=await verification.document_count(database))
         async for found in verification.every_document(database):
             documents, rows = documents + 1, rows + found.rows

@@ -16,6 +16,7 @@ from collab.auth.rates import DEFAULT_RATES, Rate, Rates
 from collab.auth.revocations import RevocablePolicy, Revocations
 from collab.auth.tickets import MemoryTickets, Tickets
 from collab.auth.trust import Trust
+from collab.auth.windows import WindowCounters
 from collab.settings import Settings
 from collab.store.open import Store
 
@@ -30,6 +31,7 @@ class Entrance:
     revocations: Revocations
     audit: Audit
     jwt: JwtAuthenticator | None
+    counters: WindowCounters
 
     @classmethod
     async def build(cls, settings: Settings, store: Store) -> Entrance:
@@ -38,7 +40,8 @@ class Entrance:
         open_to_all = is_open(bool((await store.keys.list(1)).items), jwt is not None)
         check_bind(settings.host, open_to_all, settings.open_to_the_world)
         openness = Openness(open_to_all, settings.open_to_the_world)
-        keys, tickets, revocations = Keys(store.keys), Tickets(MemoryTickets()), Revocations()
+        tickets = Tickets(MemoryTickets() if store.embedded else store.tickets)
+        keys, revocations, counters = Keys(store.keys), Revocations(), WindowCounters(shared=not store.embedded)
         audit = Audit(store.audit)
         guard = Guard(
             AnyAuthenticator(keys, tickets, jwt, openness),
@@ -47,10 +50,10 @@ class Entrance:
             openness,
             Proxies(settings.trusted_proxies),
             revocations,
-            rates_of(settings, openness.open),
+            rates_of(settings, openness.open, counters),
             audit,
         )
-        return cls(guard, keys, tickets, revocations, audit, jwt)
+        return cls(guard, keys, tickets, revocations, audit, jwt, counters)
 
     async def retrust(self, settings: Settings) -> None:
         """Takes token keys, origins and proxies anew. Raises UnsafeSettings; then nothing has changed."""
@@ -70,7 +73,7 @@ class Entrance:
             await self.jwt.aclose()
 
 
-def rates_of(settings: Settings, open_to_all: bool) -> Rates | None:
+def rates_of(settings: Settings, open_to_all: bool, counters: WindowCounters) -> Rates | None:
     """What callers may take; None, nothing is counted, for a developer's own loopback unless it is asked for."""
     given = {
         "address": settings.requests_per_min_address,
@@ -87,7 +90,7 @@ def rates_of(settings: Settings, open_to_all: bool) -> Rates | None:
             del rates[name]
         elif amount is not None:
             rates[name] = Rate(amount, 60)
-    return Rates(rates)
+    return Rates(rates, counters)
 
 
 def trust_of(settings: Settings) -> Trust:

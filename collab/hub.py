@@ -12,18 +12,19 @@ from functools import partial
 
 import structlog
 
-from collab.bus.base import Bus, BusFrame
+from collab.bus.base import Bus, Kind
 from collab.core.session import Session
 from collab.crdt.index import StateIndex
 from collab.errors import CollabError, Draining, Overloaded, StorageUnavailable
 from collab.inspection import Inline, Inspector
 from collab.limits import Limits
 from collab.metrics import Counters
+from collab.neighbours import Neighbours
 from collab.opening import Opener
 from collab.pace import Pace
 from collab.reception import Reception, Writer
 from collab.slot import RoomEvent, Slot
-from collab.store.base import UNBORN, Appended, Checkpoint, UpdateLog
+from collab.store.base import Appended, Checkpoint, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
@@ -64,8 +65,10 @@ class Hub:
         on_born: Callable[[DocumentId, str], None] = lambda document, author: None,
         shorten: Callable[[DocumentId], Awaitable[object]] | None = None,
         inspector: Inspector | None = None,
+        alone: bool = False,
     ) -> None:
-        """`shorten` folds a document's log, so that the next load of it is short."""
+        """`shorten` folds a document's log, so that the next load of it is short; `alone`: no other process writes
+        this database."""
         self.node = node
         self.limits = limits
         self.settings = settings
@@ -78,13 +81,13 @@ class Hub:
         self.receive = self.reception.receive
         self._opener = Opener(update_log, journal, limits, shorten, inspector)
         self._journal = journal
-        self._bus = bus
         self._on_committed = on_committed
         self._on_born = on_born
         self._taken_away: set[DocumentId] = set()  # while their rooms were being loaded
         self._opening: dict[DocumentId, asyncio.Task[Slot]] = {}
         self._due: list[Slot] = []
         self._ticking = False
+        self.neighbours = Neighbours(self, bus, update_log, alone)
 
     # ------------------------------------------------------------------ rooms
 
@@ -119,35 +122,34 @@ class Hub:
             self.counters.open_failures += 1
 
     async def _load(self, document: DocumentId) -> Slot:
-        buffered: list[BusFrame] = []
-        await self._bus.subscribe(document, buffered.append)
+        slot: Slot | None = None
         try:
+            await self.neighbours.opening(document)
             room = await self._opener.room(document)
             if document in self._taken_away:
                 raise StorageUnavailable("the document was taken away while it was being opened; try again")
-            slot = Slot(room, asyncio.get_running_loop().time())
-        except BaseException:
-            await self._bus.unsubscribe(document)
-            raise
-        await self._bus.subscribe(document, lambda frame: self._from_bus(slot, frame))
-        self.slots[document] = slot
-        self.counters.rooms_opened += 1
-        for frame in buffered:
-            self._from_bus(slot, frame)
+            slot = self.slots[document] = Slot(room, asyncio.get_running_loop().time())
+            self.counters.rooms_opened += 1
+        finally:
+            self.neighbours.opened(slot, document)
         return slot
 
-    async def unload(self, slot: Slot) -> None:
+    def unload(self, slot: Slot) -> None:
         """Drops an empty room from memory; what it held is in the log."""
         document = slot.room.document
         if self.slots.get(document) is slot and slot.may_unload:
             del self.slots[document]
             self.counters.rooms_unloaded += 1
-            await self._bus.unsubscribe(document)
+            self.neighbours.leave(document)
 
     def rebase(self, document: DocumentId, lineage: str, checkpoint: Checkpoint) -> None:
         """A checkpoint was stored: an open room takes it for its base and drops the tail that it holds."""
         slot = self.slots.get(document)
-        if slot is not None and slot.room.lineage == lineage and slot.room.history.base_seq < checkpoint.seq:
+        if slot is None or slot.room.lineage != lineage:
+            return
+        if not self.neighbours.alone and slot.room.ledger.seq < checkpoint.seq:
+            return  # it holds what others have committed and our people have not seen yet
+        if slot.room.history.base_seq < checkpoint.seq:
             index = StateIndex.decode(checkpoint.index, checkpoint.state)
             slot.room.history.rebase(checkpoint.state, index, checkpoint.seq)
             self.counters.folds += 1
@@ -158,7 +160,13 @@ class Hub:
             self._taken_away.add(document)
         slot = self.slots.pop(document, None)
         if slot is not None:
+            self.neighbours.leave(document)
             self._fail(slot, error)
+
+    def end(self, document: DocumentId, error: CollabError) -> None:
+        """The same on every node: the document's head, which the others look at, says it already."""
+        self.evict(document, error)
+        self.neighbours.tell(Kind.LOOK, document)
 
     def _fail(self, slot: Slot, error: CollabError) -> None:
         slot.failed = error
@@ -180,13 +188,13 @@ class Hub:
         slot.room.leave(session, asyncio.get_running_loop().time())
         self.counters.sockets -= 1
         self.release(slot)
-        self._touch(slot)
+        self.touch(slot)
 
     def settle(self, slot: Slot) -> None:
         """Does what follows from anything that a session brought."""
         room = slot.room
         if not slot.scheduled and room.dirty:
-            self._touch(slot)
+            self.touch(slot)
         if room.authors.contests and not slot.deciding:
             self._decide_later(slot)
         if room.overdue:
@@ -204,7 +212,7 @@ class Hub:
     def _decide(self, slot: Slot) -> None:
         slot.deciding = False
         slot.room.contests.decide(asyncio.get_running_loop().time())
-        self._touch(slot)
+        self.touch(slot)
         if slot.room.authors.contests:
             self._decide_later(slot)
 
@@ -280,7 +288,8 @@ class Hub:
 
     # ------------------------------------------------------------------ ticks
 
-    def _touch(self, slot: Slot) -> None:
+    def touch(self, slot: Slot) -> None:
+        """Schedules a tick if the room has something to show or store."""
         if slot.scheduled or not slot.room.dirty:
             return
         slot.scheduled = True
@@ -328,14 +337,16 @@ class Hub:
         if effects.wire is not None:
             self._show(slot, effects.wire, effects.skip)
             self.counters.updates_in += len(effects.entries)
-            if room.lineage == UNBORN and slot.creator is None and effects.entries:
-                slot.creator = effects.entries[0].author
-            self._journal.append(room.document, room.lineage, effects.entries, lambda done: self._done(slot, done))
+            if effects.entries:
+                if room.lineage == UNBORN and slot.creator is None:
+                    slot.creator = effects.entries[0].author
+                done = partial(self._done, slot, effects.updates)
+                self._journal.append(room.document, room.lineage, effects.entries, done)
         if effects.presence is not None:
             self._show(slot, effects.presence, None)
             if effects.presence_body is not None:
-                self._bus.publish(BusFrame(self.node, room.document, room.lineage, 0, 0, effects.presence_body))
-                slot.tell("presence")
+                self.neighbours.presence(slot, effects.presence_body, effects.nudges)
+            slot.tell("presence")
         ended = loop.time()
         slot.used_at = ended
         slot.rests_until = ended + self.pace.rest_s(ended - started)
@@ -349,32 +360,26 @@ class Hub:
         for tap in tuple(slot.taps) if slot.taps else ():
             tap(None, wire)
 
-    def _done(self, slot: Slot, done: Appended) -> None:
+    def _done(self, slot: Slot, updates: tuple[bytes, ...], done: Appended) -> None:
         room = slot.room
         if done.error is not None:
             error = done.error if isinstance(done.error, CollabError) else StorageUnavailable(str(done.error))
             if self.slots.get(room.document) is slot:
                 del self.slots[room.document]
+                self.neighbours.leave(room.document)
             self._fail(slot, error)
             return
         born, room.lineage = room.lineage == UNBORN, done.lineage
         room.committed(done.first_seq, done.last_seq)
-        slot.tell("commit")
-        self._on_committed(slot)
+        self.advanced(slot)
+        self.neighbours.committed(slot, updates, done.first_seq, done.last_seq)
         if born and slot.creator is not None:
             self._on_born(room.document, slot.creator)
 
-    def _from_bus(self, slot: Slot, frame: BusFrame) -> None:
-        """Frames of other nodes; the several-node adapter fills gaps before it calls this."""
-        if frame.node == self.node:
-            return
-        if slot.room.lineage == UNBORN and frame.last_seq:
-            slot.room.lineage = frame.lineage
-        if frame.lineage != slot.room.lineage:
-            return
-        if frame.last_seq:
-            slot.room.receive_remote(frame.payload, frame.last_seq)
-            slot.tell("commit")
+    def advanced(self, slot: Slot) -> None:
+        """The room has more that is committed, by this node or another."""
+        slot.tell("commit")
+        self._on_committed(slot)
 
     # ------------------------------------------------------------------ going down
 

@@ -20,6 +20,9 @@ class Counters:
     open_failures: int = 0
     slow_readers: int = 0
     folds: int = 0
+    gaps_filled: int = 0  # rooms brought up to date from the log, because a frame of another node was not heard
+    rows_from_log: int = 0
+    bus_failures: int = 0
 
     def items(self) -> list[tuple[str, int]]:
         """(name, value) of each."""

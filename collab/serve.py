@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from collab.errors import CollabError, UnsafeSettings
 from collab.hatch import Hatch, path_beside
 from collab.reload import Reload
 from collab.services import Services
@@ -19,6 +20,7 @@ from collab.settings import Settings
 from collab.sockets.fast import FastProtocol
 from collab.sockets.http import BoundedHttp
 from collab.store.sqlite import SqliteDatabase
+from collab.workers import BEAT_S, Pool
 
 log = structlog.get_logger(__name__)
 
@@ -55,10 +57,42 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(settings: Settings, on_ready: Callable[[int], None]) -> None:
-    """Serves until SIGTERM or SIGINT. Raises CollabError when the database cannot be opened."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, on_ready))
+def run(settings: Settings, on_ready: Callable[[int], None]) -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status. Says on stderr why it cannot."""
+    try:
+        if settings.workers > 1:
+            return Pool(settings, on_ready, work).run()
+        return work(settings, on_ready)
+    except OSError as error:
+        print(f"collab: {error}", file=sys.stderr)
+        return 1
+
+
+def work(
+    settings: Settings,
+    on_ready: Callable[[int], None],
+    sockets: list[socket.socket] | None = None,
+    beat: Callable[[], None] = lambda: None,
+) -> int:
+    """One node: on its own socket, or on those given; `beat` is called every second while its loop turns."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, on_ready, sockets, beat))
+    except UnsafeSettings as error:
+        print(f"collab: {error}", file=sys.stderr)
+        return 2
+    except CollabError as error:
+        print(f"collab: {error.detail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+async def _beat(beat: Callable[[], None]) -> None:
+    while True:
+        beat()
+        await asyncio.sleep(BEAT_S)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -69,7 +103,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, on_ready: Callable[[int], None]) -> None:
+async def _serve(
+    settings: Settings,
+    on_ready: Callable[[int], None],
+    sockets: list[socket.socket] | None,
+    beat: Callable[[], None],
+) -> None:
+    beating = asyncio.create_task(_beat(beat))
     async with Services.open(settings) as services:
         config = uvicorn.Config(
             services.app,
@@ -96,7 +136,8 @@ async def _serve(settings: Settings, on_ready: Callable[[int], None]) -> None:
         if open_to_all:
             log.warning("open: no authentication is configured, whoever reaches this address may do everything")
         Reload(services, config).listen()
-        await DrainingServer(config, services, on_ready).serve()
+        await DrainingServer(config, services, on_ready).serve(sockets)
+    beating.cancel()
 
 
 async def _open_hatch(server: uvicorn.Server, services: Services) -> Hatch | None:

@@ -20,10 +20,13 @@ from collab.api.parts import Operations, Parts, Permissions
 from collab.audit import Audit
 from collab.auth.credentials import scrub
 from collab.auth.vigil import Vigil
+from collab.bus.base import Bus
 from collab.bus.local import LocalBus
+from collab.bus.redis import RedisBus
 from collab.checkpoint import Checkpointer, Policy
 from collab.engine.client import Engine
 from collab.entrance import Entrance
+from collab.errors import UnsafeSettings
 from collab.hour import Hour
 from collab.hub import Hub, HubSettings
 from collab.journal import Journal
@@ -108,6 +111,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     entrance = await Entrance.build(settings, store)
     stack.push_async_callback(entrance.close)
     node, limits = token_hex(6), limits_of(settings, entrance.guard.openness.open)
+    bus = await _bus(settings, node, stack)
     engine = await _engine(settings, stack)
     journal = Journal(store.log)
     stack.push_async_callback(journal.close)
@@ -123,7 +127,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         node=node,
         update_log=store.log,
         journal=journal,
-        bus=LocalBus(),
+        bus=bus,
         limits=limits,
         settings=hub_settings(settings),
         counters=counters,
@@ -131,7 +135,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         on_born=lambda document, author: entrance.audit.tell("document.create", Principal(author, "edit"), document),
         shorten=checkpointer.shorten,
         inspector=engine.inspector,
+        alone=store.embedded,
     )
+    hub.neighbours.share(entrance.counters.drain, entrance.counters.take)
     upkeep = Upkeep(hub)
     vitals = Vitals(hub, journal, store.database, _folder(settings))
     vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)
@@ -139,7 +145,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
     hour = Hour(lambda: _sampled(counters, refusals, journal, hub), GROWING)
     sweeping = sweep(store.idempotency)
-    for forever in (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run(), sweeping):
+    forevers = (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run(), sweeping)
+    for forever in (*forevers, hub.neighbours.run()):
         _run(stack, forever)
     _run(stack, vitals.run())
     _write_audit(stack, entrance.audit)
@@ -163,7 +170,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             counters=counters,
             refusals=refusals,
             probes={"database": store.log.ping, "commits": journal.probe},
-            gauges=lambda: {**_gauges(journal, hub, checkpointer, engine), **vitals.figures()},
+            hints={"bus": lambda: bus.up} if isinstance(bus, RedisBus) else {},
+            gauges=lambda: {**_gauges(journal, hub, checkpointer, engine, bus), **vitals.figures()},
             warnings=vitals.warnings,
             alone=store.embedded,
             operations=Operations(hour, checkpointer.fold, upkeep.drain),
@@ -190,6 +198,18 @@ def hub_settings(settings: Settings) -> HubSettings:
         linger_s=settings.linger_s,
         resident_bytes_max=settings.resident_bytes_max,
     )
+
+
+async def _bus(settings: Settings, node: str, stack: AsyncExitStack) -> Bus:
+    """Raises UnsafeSettings for a bus beside a database that one process alone may write."""
+    if settings.redis_url is None:
+        return LocalBus()
+    if settings.embedded:
+        raise UnsafeSettings("several nodes need a database that they share: set COLLAB_DATABASE_URL to a Postgres")
+    bus = RedisBus(settings.redis_url.get_secret_value(), node, prefix=settings.redis_prefix)
+    await bus.start()
+    stack.push_async_callback(bus.close)
+    return bus
 
 
 async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
@@ -230,7 +250,7 @@ def _run(stack: AsyncExitStack, forever: Coroutine[None, None, None]) -> None:
     stack.push_async_callback(stop)
 
 
-def _gauges(journal: Journal, hub: Hub, checkpointer: Checkpointer, engine: Engine) -> Mapping[str, float]:
+def _gauges(journal: Journal, hub: Hub, checkpointer: Checkpointer, engine: Engine, bus: Bus) -> Mapping[str, float]:
     """What Prometheus is told besides the counters; quantiles are over the last 1,024 commits."""
     figures = journal.figures
     return {
@@ -246,6 +266,7 @@ def _gauges(journal: Journal, hub: Hub, checkpointer: Checkpointer, engine: Engi
         "commit_rows_p99": _quantile(figures.batch_rows, 0.99),
         "checkpoint_failures": checkpointer.figures.failed,
         "cpu_share": hub.pace.load,
+        **(bus.figures() if isinstance(bus, RedisBus) else {}),
         **{f"engine_{name}": float(value) for name, value in engine.counters.items()},
     }
 

@@ -28,6 +28,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="postgresql://… or sqlite:///…; default: SQLite in the data folder."
     )
+    redis_url: SecretStr | None = Field(
+        None, description="redis://…, rediss://… or unix://…: the bus between nodes; default: this node is alone."
+    )
+    redis_prefix: str = Field("collab", min_length=1, description="Begins the name of each of our channels there.")
+    workers: int = Field(1, ge=1, le=256, description="Nodes on this machine, as processes on one port.")
     sqlite_sync: str = Field("full", pattern="^(full|normal)$", description="full: an ack survives power loss.")
     socket_shell: str = Field("fast", pattern="^(fast|asgi)$", description="fast: picows; asgi: portable.")
     public_url: str | None = Field(None, description="How clients reach this service, if behind a proxy.")
@@ -87,6 +92,18 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [o.strip() for o in value.split(",") if o.strip()] if isinstance(value, str) else value
+
+    @field_validator("workers")
+    @classmethod
+    def _may_be_several(cls, value: int, info: ValidationInfo) -> int:
+        url = info.data.get("database_url")
+        embedded = url is None or url.get_secret_value().startswith("sqlite")
+        if value > 1 and (embedded or info.data.get("redis_url") is None):
+            raise ValueError(
+                f"{value} workers need a database that several processes may write, and a bus between them; give "
+                "COLLAB_DATABASE_URL=postgresql://… and COLLAB_REDIS_URL=redis://…"
+            )
+        return value
 
     @field_validator("ssl_keyfile")
     @classmethod

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
 
+from collab.bus.base import BusFrame
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.errors import CollabError
@@ -36,6 +37,9 @@ class Slot:
         "deciding",
         "editing",
         "failed",
+        "filling",
+        "heard_seq",
+        "held",
         "kept_alive_at",
         "pins",
         "rests_until",
@@ -55,6 +59,9 @@ class Slot:
         self.deciding = False  # a look at contested client ids is scheduled
         self.creator: str | None = None  # whose edit brought the document into being
         self.failed: CollabError | None = None
+        self.heard_seq = 0  # other nodes say that the document stands here, or further
+        self.held: dict[int, BusFrame] = {}  # their commits that came before an earlier one, by first seq
+        self.filling = False  # a read of the log is scheduled
         # Edits made on this node's behalf share one CRDT client id per opening. It is fresh each time: after a crash
         # a reused id could give an uncommitted clock, which some client has already seen, a second meaning.
         self.client_id = _random.randrange(1, 2**32)
@@ -64,6 +71,12 @@ class Slot:
         self.taps: set[Callable[[Session | None, bytes], None]] = set()
         self._listeners: set[Callable[[RoomEvent], Any]] = set()
         self._futures: set[asyncio.Future[Any]] = set()
+
+    @property
+    def behind(self) -> bool:
+        """True while something is known to be committed that the room does not have."""
+        ledger = self.room.ledger
+        return ledger.gap or self.heard_seq > ledger.seq
 
     @property
     def may_unload(self) -> bool:

@@ -54,7 +54,7 @@ class Upkeep:
         if now - self._listened_at >= LISTEN_S:
             self._listened_at = now
             self._listen()
-        await self._unload(now)
+        self._unload(now)
 
     def _tend(self, slot: Slot, now: float) -> None:
         room = slot.room
@@ -84,14 +84,14 @@ class Upkeep:
             else:
                 outbox.ping()
 
-    async def _unload(self, now: float) -> None:
+    def _unload(self, now: float) -> None:
         hub, settings = self._hub, self._hub.settings
         idle = sorted((s for s in hub.slots.values() if s.may_unload), key=lambda s: s.used_at)
         excess = sum(s.room.history.size_bytes for s in hub.slots.values()) - settings.resident_bytes_max
         for slot in idle:
             if now - slot.used_at >= settings.linger_s or excess > 0:
                 excess -= slot.room.history.size_bytes
-                await hub.unload(slot)
+                hub.unload(slot)
 
     async def drain(self) -> None:
         """Going down: no new rooms; sockets are closed in batches with 1012, so that they do not return at once."""
@@ -104,3 +104,4 @@ class Upkeep:
         for slot in list(self._hub.slots.values()):
             self._hub.tick(slot)
             slot.tell("end", Draining())  # long polls and event streams; who waits for a commit still gets it
+        self._hub.neighbours.goodbye()

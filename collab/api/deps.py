@@ -86,9 +86,11 @@ class Target:
     @asynccontextmanager
     async def room(self) -> AsyncIterator[Slot]:
         """Its room, loaded and pinned; the document must exist."""
-        await self.head()
+        head = await self.head()
         slot = await self.parts.hub.open(self.document)
         try:
+            if head.seq > slot.room.ledger.seq and not self.parts.alone:  # another node's commit, not heard yet
+                await self.parts.hub.neighbours.gaps.reach(slot, head.seq)
             yield slot
         finally:
             self.parts.hub.release(slot)

@@ -236,7 +236,7 @@ async def delete_document(
         return
     await target.head()
     await target.parts.catalog.set_deleted(target.document, True)
-    target.parts.hub.evict(target.document, Gone())
+    target.parts.hub.end(target.document, Gone())
     target.tell("document.delete")
 
 

@@ -28,7 +28,7 @@ async def erase(parts: Parts, document: DocumentId) -> None:
         await parts.catalog.set_deleted(document, True)
     slot = parts.hub.slots.get(document)
     shown = frozenset(slot.room.history.clocks.next) if slot is not None else frozenset()
-    parts.hub.evict(document, LineageRetired())
+    parts.hub.end(document, LineageRetired())
     stored = await parts.log.load(document, deleted=True)
     if stored is not None:
         await parts.catalog.purge(document, shown | authors_of(stored))

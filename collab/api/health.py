@@ -28,6 +28,7 @@ class Ready(BaseModel):
     """What each probe said: "ok", or what is wrong."""
 
     ready: bool
+    node: str = Field(description="Which node answers; a fresh name each time it starts.", examples=["4f1c2b9a7d3e"])
     open: bool = Field(description="No authentication is configured: whoever reaches it may do everything.")
     probes: dict[str, str] = Field(examples=[{"database": "ok", "bus": "ok"}])
     warnings: list[str] = Field(
@@ -49,15 +50,25 @@ async def healthz() -> Alive:
     responses={503: {"model": Ready, "description": "Something that the node needs does not work."}},
 )
 async def readyz(parts: PartsDep, response: Response) -> Ready:
-    """200 if the database takes reads and writes, the bus can be reached, and the node is not going down."""
+    """200 if the database takes reads and writes, and the node is not going down.
+
+    A bus that is away is told, but the node stays ready: what it loses is speed between nodes.
+    """
     names = list(parts.probes)
     results = await asyncio.gather(*(_probe(parts.probes[name], parts.probe_s) for name in names))
     said = dict(zip(names, results, strict=True))
     if parts.hub.draining:
         said["node"] = "draining"
     ready = all(text == "ok" for text in said.values())
+    said |= {name: "ok" if works() else "away" for name, works in parts.hints.items()}
     response.status_code = 200 if ready else 503
-    return Ready(ready=ready, open=parts.door.guard.openness.open, probes=said, warnings=[*parts.warnings()])
+    return Ready(
+        ready=ready,
+        node=parts.hub.node,
+        open=parts.door.guard.openness.open,
+        probes=said,
+        warnings=[*parts.warnings()],
+    )
 
 
 async def _probe(probe: Probe, probe_s: float) -> str:

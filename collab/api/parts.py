@@ -60,7 +60,8 @@ def no_gauges() -> Mapping[str, float]:
 class Parts:
     """The running services behind the handlers.
 
-    `probes` are what /readyz asks, by name, each for at most `probe_s`; `gauges` are measured when Prometheus asks,
+    `probes` are what /readyz asks, by name, each for at most `probe_s`; `hints` are what it also tells, but what the
+    node can do without: True while it works; `gauges` are measured when Prometheus asks,
     by name without the `collab_` in front. `alone`: no other process writes this database, so that a loaded room
     knows its document's head. `warnings` are what does not keep the node from its work yet, in words.
     """
@@ -78,6 +79,7 @@ class Parts:
     refusals: Refusals
     probes: Mapping[str, Probe] = field(default_factory=dict)
     probe_s: float = 3.0
+    hints: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     alone: bool = False
     log_access: AccessLog = field(default_factory=AccessLog)
     gauges: Callable[[], Mapping[str, float]] = no_gauges

@@ -16,6 +16,7 @@ from collab.api.etags import IfNoneMatch
 from collab.api.idempotency import RepeatableDep
 from collab.api.models import Cursor, Label, Metadata, changes_of, merge_patch_body
 from collab.api.problems import LOADED, NAMED, answers
+from collab.bus.base import Kind
 from collab.crdt.clocks import Clocks
 from collab.crdt.gate import check
 from collab.errors import (
@@ -198,6 +199,7 @@ async def _keep(target: Target, seq: int, state: bytes, label: str | None, metad
     slot = parts.hub.slots.get(target.document)
     if slot is not None:
         slot.tell("snapshot", kept.id)
+    parts.hub.neighbours.tell(Kind.SNAPSHOT, target.document)
     return kept
 
 

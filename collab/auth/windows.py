@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable
 from math import floor
 
+import orjson
 from limits.aio.storage.base import SlidingWindowCounterSupport, Storage
 
 KEYS_MAX = 100_000  # 30 MB; beyond it the callers not seen for longest are forgotten
+
+TOLD_MAX = 2_000  # keys told to the other nodes at once; those that took least can wait for their turn
 
 Window = tuple[int, int, int]
 """(number of the window, count in it, count in the one before)."""
@@ -24,10 +27,12 @@ class WindowCounters(Storage, SlidingWindowCounterSupport):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, keys_max: int = KEYS_MAX, clock: Callable[[], float] = time.time) -> None:
-        """`clock`: Unix seconds."""
+    def __init__(self, keys_max: int = KEYS_MAX, clock: Callable[[], float] = time.time, shared: bool = False) -> None:
+        """`clock`: Unix seconds; `shared`: somebody drains what is taken, to tell other nodes."""
         super().__init__()
         self._windows: dict[str, Window] = {}
+        self._spent: dict[str, tuple[int, int]] = {}  # since the other nodes were told: key to (amount, expiry)
+        self._shared = shared
         self._keys_max = keys_max
         self._clock = clock
 
@@ -39,11 +44,32 @@ class WindowCounters(Storage, SlidingWindowCounterSupport):
         number, current, previous = self._window(key, expiry)
         if floor(previous * self._left(expiry) + current) + amount > limit:
             return False
+        self._put(key, (number, current + amount, previous))
+        if self._shared and len(self._spent) < self._keys_max:
+            self._spent[key] = (self._spent.get(key, (0, 0))[0] + amount, expiry)
+        return True
+
+    def _put(self, key: str, window: Window) -> None:
         self._windows.pop(key, None)  # put back at the end: the order is that of the last use
-        self._windows[key] = (number, current + amount, previous)
+        self._windows[key] = window
         if len(self._windows) > self._keys_max:
             del self._windows[next(iter(self._windows))]
-        return True
+
+    # ------------------------------------------------------------------ several nodes
+
+    def drain(self) -> bytes | None:
+        """What was taken here since the last time, for the other nodes: the largest amounts; None if nothing."""
+        spent, self._spent = self._spent, {}
+        if not spent:
+            return None
+        most = sorted(spent.items(), key=lambda item: -item[1][0])[:TOLD_MAX]
+        return orjson.dumps([[key, amount, expiry] for key, (amount, expiry) in most])
+
+    def take(self, body: bytes) -> None:
+        """What was taken on another node counts here, too; nothing is refused for it there. Raises ValueError."""
+        for key, amount, expiry in orjson.loads(body):
+            number, current, previous = self._window(key, expiry)
+            self._put(key, (number, current + amount, previous))
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """(count before, seconds it still counts, count now, seconds it still counts), as `limits` defines it."""

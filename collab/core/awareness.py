@@ -85,12 +85,13 @@ class Awareness:
         self._limits = limits
         self._clocks: dict[int, int] = {}
         self._states: dict[int, bytes] = {}
-        self._owners: dict[int, Session] = {}
-        self._spoken: dict[Session, set[int]] = {}  # the owners the other way round
-        self._changed: dict[int, None] = {}
+        self._owners: dict[int, Session | str] = {}  # a session here, or the name of another node
+        self._spoken: dict[Session | str, set[int]] = {}  # the owners the other way round
+        self._changed: dict[int, bool] = {}  # whether one of our sessions did it
         self._left: dict[int, int] = {}  # who was here, and how many roll calls there had been when they left
         self._roll_calls = 0
         self._wanted = False
+        self._wanted_elsewhere = False
         self._bytes = 0  # of all states
 
     def __len__(self) -> int:
@@ -101,52 +102,70 @@ class Awareness:
         """True if drain has something to tell."""
         return bool(self._changed)
 
-    def receive(self, session: Session | None, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
-        """Takes what is news (`session` None: another node's people); returns (nudges, foreign claims).
+    def receive(self, who: Session | str, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Takes what is news from a session or, by name, from another node; returns (nudges, foreign claims).
 
-        A foreign claim is news about somebody who is here on another connection; it is not taken. A nudge (id, known
-        clock, null) answers a state that was refused as stale while none is held: the client then announces itself
-        again with a higher clock at once, instead of staying invisible until its 15 s renewal. So is nudged who is new
-        here but knows the document: after a restart, the others remember the very clock that it comes back with. Raises
-        TooLarge if the session would speak for too many; states beyond what a document's may hold are not taken.
+        A foreign claim is news about somebody who is here on another connection; it is not taken, unless one node says
+        it of another's: then the person has moved. A nudge (id, known clock, null) answers a state that was refused as
+        stale while none is held: the client then announces itself again with a higher clock at once, instead of
+        staying invisible until its 15 s renewal. So is nudged who is new here but knows the document: after a restart,
+        the others remember the very clock that it comes back with. Raises TooLarge if the session would speak for too
+        many; states beyond what a document's may hold are not taken.
         """
         nudges, foreign = [], []
         for client, clock, state in entries:
             owner = self._owners.get(client)
             known = self._clocks.get(client, 0)
-            if owner is not None and owner is not session:
+            if owner is not None and owner != who:
                 if clock > known and state != GONE:
-                    foreign.append((client, clock, state))
+                    if isinstance(owner, str) and isinstance(who, str):
+                        self._set(who, client, clock, state)
+                    else:
+                        foreign.append((client, clock, state))
                 continue
             held = client in self._states
             if not held and state != GONE and self._left.pop(client, -1) == self._roll_calls:
-                self._wanted = True
+                self._wanted |= not isinstance(who, str)  # another node calls the roll itself
             if clock > known or (clock == known and held and state == GONE):
-                if not known and state != GONE and session is not None and session.returning:
+                if not known and state != GONE and not isinstance(who, str) and who.returning:
                     nudges.append((client, clock, GONE))
-                self._set(session, client, clock, state)
+                self._set(who, client, clock, state)
             elif not held and state != GONE:
                 nudges.append((client, known, GONE))
         return nudges, foreign
 
     def owner(self, client: int) -> Session | None:
-        """Who speaks for this id here."""
-        return self._owners.get(client)
+        """Who speaks for this id here; None if nobody does, or another node."""
+        owner = self._owners.get(client)
+        return None if isinstance(owner, str) else owner
 
     def roll_call(self, session: Session) -> list[tuple[Session, Entry]]:
         """Whom to nudge, and with what, after `session` has brought back somebody who was here before.
 
         Such a client remembers everyone's clock from then, shows nobody, and takes no state that is not newer: all
-        others must announce themselves again. Once is enough for all who left before it.
+        others must announce themselves again. Once is enough for all who left before it. Those on other nodes are
+        told by `drain_calls`.
         """
         if not self._wanted:
             return []
-        self._wanted = False
+        self._wanted, self._wanted_elsewhere = False, True
         self._roll_calls += 1
         first = {owner: client for client, owner in reversed(self._owners.items()) if owner is not session}
-        return [(owner, (client, self._clocks[client], GONE)) for owner, client in first.items()]
+        return [
+            (owner, (client, self._clocks[client], GONE))
+            for owner, client in first.items()
+            if not isinstance(owner, str)
+        ]
 
-    def _set(self, session: Session | None, client: int, clock: int, state: bytes) -> None:
+    def drain_calls(self) -> bytes | None:
+        """The nudges for everyone on other nodes, if there has been a roll call since the last time."""
+        if not self._wanted_elsewhere:
+            return None
+        self._wanted_elsewhere = False
+        others = [client for client, owner in self._owners.items() if isinstance(owner, str)]
+        return encode_entries((c, self._clocks[c], GONE) for c in others) if others else None
+
+    def _set(self, who: Session | str, client: int, clock: int, state: bytes) -> None:
         before = len(self._states.get(client, b""))
         if state == GONE:
             self._forget_state(client)
@@ -154,20 +173,22 @@ class Awareness:
         else:
             if self._bytes - before + len(state) > self._limits.awareness_document_bytes_max:
                 return
-            if session is not None:
-                self._own(session, client)
+            self._own(who, client)
             self._states[client] = state
             self._bytes += len(state) - before
         self._clocks[client] = clock
-        self._changed[client] = None
+        self._changed[client] = not isinstance(who, str)
 
-    def _own(self, session: Session, client: int) -> None:
-        spoken = self._spoken.setdefault(session, set())
+    def _own(self, who: Session | str, client: int) -> None:
+        spoken = self._spoken.setdefault(who, set())
         if client not in spoken:
-            if len(spoken) >= self._limits.awareness_clients_max:
+            if not isinstance(who, str) and len(spoken) >= self._limits.awareness_clients_max:
                 raise TooLarge(f"presence for more than {len(spoken)} clients on one connection")
+            before = self._owners.get(client)
+            if before is not None:
+                self._spoken[before].discard(client)
             spoken.add(client)
-            self._owners[client] = session
+            self._owners[client] = who
 
     def _forget_state(self, client: int) -> None:
         self._bytes -= len(self._states.pop(client, b""))
@@ -175,11 +196,16 @@ class Awareness:
         if owner is not None:
             self._spoken[owner].discard(client)
 
-    def leave(self, session: Session) -> None:
-        """Everyone this session spoke for is gone."""
-        for client in list(self._spoken.get(session, ())):
-            self._set(session, client, self._clocks[client], GONE)
-        self._spoken.pop(session, None)
+    def leave(self, who: Session | str) -> None:
+        """Everyone this session, or this node, spoke for is gone."""
+        for client in list(self._spoken.get(who, ())):
+            self._set(who, client, self._clocks[client], GONE)
+        self._spoken.pop(who, None)
+
+    def drain_own(self) -> bytes | None:
+        """What `drain` will tell of our own sessions' people, for the other nodes; to be asked before it."""
+        own = [client for client, ours in self._changed.items() if ours]
+        return encode_entries((c, self._clocks[c], self._states.get(c, GONE)) for c in own) if own else None
 
     def drain(self) -> bytes | None:
         """The body that tells what changed since the last drain, or None; the newest state per client only."""
@@ -202,6 +228,11 @@ class Awareness:
         if not self._states:
             return None
         return encode_entries((c, self._clocks[c], s) for c, s in self._states.items())
+
+    def present_own(self) -> bytes | None:
+        """The body with everyone on our own sockets, for a node that asks; None if nobody is."""
+        own = [client for client, owner in self._owners.items() if not isinstance(owner, str)]
+        return encode_entries((c, self._clocks[c], self._states[c]) for c in own) if own else None
 
     def people(self) -> list[Entry]:
         """Everyone here, for REST."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collab.crdt.gate import Checked
+from collab.crdt.merge import merge_tick
+from collab.protocol.frames import frame
+from collab.protocol.messages import encode_update
 from collab.types import Entry
 
 if TYPE_CHECKING:
@@ -14,14 +18,28 @@ class Effects:
     """One per room and tick; empty fields ask for nothing.
 
     `wire` goes to every live session but `skip` (the tick's sole author); `presence` goes to all;
-    `entries` go to the journal; `update` is what the wire shows, for the bus once it is committed.
+    `entries` go to the journal; `updates` are the same, merged, for the other nodes once they are committed, and
+    `presence_body` is what they are told of this node's people; `nudges`: whom of theirs to nudge.
     """
 
-    __slots__ = ("entries", "presence", "presence_body", "skip", "wire")
+    __slots__ = ("entries", "nudges", "presence", "presence_body", "skip", "updates", "wire")
 
     def __init__(self) -> None:
         self.wire: bytes | None = None
         self.skip: Session | None = None
         self.presence: bytes | None = None
         self.presence_body: bytes | None = None
+        self.nudges: bytes | None = None
         self.entries: list[Entry] = []
+        self.updates: tuple[bytes, ...] = ()
+
+
+def merged(updates: list[Checked]) -> tuple[bytes, ...]:
+    """One update that holds them all; or all of them, where merging does not know how."""
+    one = updates[0].raw if len(updates) == 1 else merge_tick(updates)
+    return (one,) if one is not None else tuple(update.raw for update in updates)
+
+
+def wire_of(updates: tuple[bytes, ...]) -> bytes:
+    """The frames that show them."""
+    return b"".join([frame(encode_update(update)) for update in updates])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from collab.core.authors import Authors
 from collab.core.awareness import Awareness, decode_entries, encode_entries
 from collab.core.contests import Contests
-from collab.core.effects import Effects
+from collab.core.effects import Effects, merged, wire_of
 from collab.core.history import History
 from collab.core.identity import honest
 from collab.core.ledger import Ledger
@@ -21,7 +21,6 @@ from collab.core.recent import Recent
 from collab.core.session import Session
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
-from collab.crdt.merge import merge_tick
 from collab.crdt.split import split
 from collab.errors import (
     CollabError,
@@ -41,7 +40,6 @@ from collab.protocol.messages import (
     encode_awareness,
     encode_denied,
     encode_step1,
-    encode_update,
 )
 from collab.types import Access, DocumentId, Entry
 
@@ -70,6 +68,7 @@ class Room:
         self._pending = Pending(limits, self.sessions)
         self.promises = Promises(self.ledger)
         self.recent = Recent()
+        self.elsewhere: list[Checked] = []  # committed by other nodes, not yet shown here
         self._updates: list[Checked] = []
         self._entries: list[Entry] = []
         self._sole_author: Session | None = None
@@ -103,6 +102,8 @@ class Room:
     def pause(self, session: Session, now: float) -> None:
         """Its outbox is full: nothing more is queued for it."""
         if session.behind is None and session in self.sessions:
+            if self.elsewhere:  # in the history already, but the tick that would have shown it is still to come
+                session.outbox.write(wire_of(merged(self.elsewhere)))
             session.behind = (self.history.position, self.history.clocks.before(self._updates))
             session.slow_since = now
             self.live.pop(session, None)
@@ -221,7 +222,7 @@ class Room:
             if not clocks.is_ready(checked):
                 raise Unprocessable("the update depends on updates that this document does not have")
             self._take(checked, None, author, session_id)
-            self._release(now)
+            self.release(now)
         return self.ledger.entered
 
     def may_write(self, session: Session) -> bool:
@@ -257,8 +258,7 @@ class Room:
                 session.entered = self.ledger.entered  # as above, for what of it is known
                 return
             self._write(check(ready, self.limits), session, now, typed)
-        if self._pending:
-            self._release(now)
+        self.release(now)
 
     def _write(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes a session's update; what it typed under a free id makes the id its own."""
@@ -289,7 +289,8 @@ class Room:
             session.asked = True
             session.write(self._ask(session))
 
-    def _release(self, now: float) -> None:
+    def release(self, now: float) -> None:
+        """Takes what was held and has its dependencies now."""
         for held in self._pending.release(self.history.clocks):
             if self.history.clocks.is_ready(held.checked):
                 self.accept_late(held.checked, held.session, now, held.typed)
@@ -316,25 +317,12 @@ class Room:
         if session is not None:
             session.entered = number
 
-    def receive_remote(self, update: bytes, seq: int) -> None:
-        """Shows what another node has committed: not stored, not acknowledged, not published again."""
-        checked = check(update, self.limits)
-        if self.history.clocks.adds_nothing(checked):
-            self.ledger.seq = max(self.ledger.seq, seq)
-            return
-        self.history.clocks.advance(checked)
-        self.history.add(update).seq = seq
-        self.ledger.seq = max(self.ledger.seq, seq)
-        wire = frame(encode_update(update))
-        for write in list(self.live.values()):
-            write(wire)
-
     # ------------------------------------------------------------------ ticks and commits
 
     @property
     def dirty(self) -> bool:
         """True if drain has something to give."""
-        return bool(self._updates) or self.awareness.dirty
+        return bool(self._updates or self.elsewhere) or self.awareness.dirty
 
     @property
     def unsaved(self) -> bool:
@@ -346,20 +334,21 @@ class Room:
         effects = Effects()
         if self._updates:
             self._drain_updates(effects)
-        body = self.awareness.drain()
-        if body is not None:
-            effects.presence_body = body
-            effects.presence = frame(encode_awareness(body))
+        if self.elsewhere:
+            wire = wire_of(merged(self.elsewhere))
+            effects.wire, effects.skip, self.elsewhere = wire + (effects.wire or b""), None, []
+        if self.awareness.dirty:
+            effects.presence_body, effects.nudges = self.awareness.drain_own(), self.awareness.drain_calls()
+            effects.presence = frame(encode_awareness(self.awareness.drain() or NOBODY))
         return effects
 
     def _drain_updates(self, effects: Effects) -> None:
         updates, self._updates = self._updates, []
         effects.entries, self._entries = self._entries, []
         effects.skip, self._sole_author = self._sole_author, None
-        merged = updates[0].raw if len(updates) == 1 else merge_tick(updates)
-        shown = [merged] if merged is not None else [u.raw for u in updates]
-        effects.wire = b"".join([frame(encode_update(u)) for u in shown])
-        for update in shown:
+        effects.updates = merged(updates)
+        effects.wire = wire_of(effects.updates)
+        for update in effects.updates:
             self.history.show(update, self.ledger.entered)
 
     def committed(self, first_seq: int, last_seq: int) -> None:

@@ -105,8 +105,13 @@ class UpdateLog(Protocol):
     async def append(self, batch: Sequence[Append]) -> Sequence[Appended]:
         """Commits all appends in one transaction (one log row per document) and answers in the same order."""
 
-    async def read(self, document: DocumentId, after_seq: int, limit: int) -> Sequence[LogRow]:
-        """Rows whose last_seq > after_seq, oldest first, at most `limit` rows."""
+    async def read(
+        self, document: DocumentId, after_seq: int, limit: int, lineage: str | None = None
+    ) -> Sequence[LogRow]:
+        """Rows whose last_seq > after_seq, oldest first, at most `limit` rows.
+
+        Raises NotFound, Gone, or LineageRetired if a lineage is given and the document has another one now.
+        """
 
     async def heads(self, documents: Sequence[DocumentId]) -> Mapping[DocumentId, Head]:
         """The head of each document that exists, by one indexed read."""

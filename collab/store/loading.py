@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, select
 
-from collab.errors import Gone, NotFound, Quarantined
+from collab.errors import Gone, LineageRetired, NotFound, Quarantined
 from collab.store.base import Checkpoint, LogRow, Stored
 from collab.store.payload import checksum, decode_entries
 from collab.store.tables import checkpoint, document, retired_lineage, update_log
@@ -38,13 +38,17 @@ def load(
     return replace(stored, retired_authors=authors), head.quarantine
 
 
-def read(connection: Connection, document_id: DocumentId, after_seq: int, limit: int) -> list[LogRow]:
+def read(
+    connection: Connection, document_id: DocumentId, after_seq: int, limit: int, lineage: str | None = None
+) -> list[LogRow]:
     """Rows with last_seq > after_seq, at most `limit`; Quarantined if one of them is damaged."""
     head = _head(connection, document_id)
     if head is None:
         raise NotFound(f"no document {document_id}")
     if head.deleted_at is not None:
         raise Gone()
+    if lineage not in (None, head.lineage):
+        raise LineageRetired(current=head.lineage)
     found = connection.execute(_rows_after(head.key, after_seq).limit(limit))
     rows, problem = _good_prefix(found, head.lineage, after_seq)
     if problem:

@@ -65,9 +65,13 @@ class SqlLog:
             await self._database.write(lambda connection: _set_quarantine(connection, document, stored))
         return stored
 
-    async def read(self, document: DocumentId, after_seq: int, limit: int) -> Sequence[LogRow]:
+    async def read(
+        self, document: DocumentId, after_seq: int, limit: int, lineage: str | None = None
+    ) -> Sequence[LogRow]:
         """Verified rows; NotFound or Gone if there is no such document, Quarantined at a damaged row."""
-        return await self._database.read(lambda connection: loading.read(connection, document, after_seq, limit))
+        return await self._database.read(
+            lambda connection: loading.read(connection, document, after_seq, limit, lineage)
+        )
 
     async def heads(self, documents: Sequence[DocumentId]) -> Mapping[DocumentId, Head]:
         """Indexed reads, of up to 256 documents each."""

@@ -18,6 +18,7 @@ from collab.store.postgres import PostgresDatabase
 from collab.store.revocations import SqlRevocations
 from collab.store.snapshots import SqlSnapshots
 from collab.store.sqlite import SqliteDatabase, path_of
+from collab.store.tickets import SqlTickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Store:
     audit: SqlAudit
     revocations: SqlRevocations
     idempotency: SqlIdempotency
+    tickets: SqlTickets
     embedded: bool
 
 
@@ -75,6 +77,7 @@ def _store(database: Database) -> Store:
         audit=SqlAudit(database),
         revocations=SqlRevocations(database),
         idempotency=SqlIdempotency(database),
+        tickets=SqlTickets(database),
         embedded=database.dialect == "sqlite",
     )
 

@@ -229,6 +229,17 @@ class RevocationRow(Base, table=True):
     access: int = Field(sa_column=Column(Integer, nullable=False))
 
 
+class TicketRow(Base, table=True):
+    """Permission to open one socket, by the sha256 of the ticket; `until` when it can no longer be used."""
+
+    __tablename__ = "ticket"
+    __table_args__ = (Index(None, "until"),)
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    until: datetime = Field(sa_column=Column(Moment, nullable=False))
+    content: dict[str, Any] = Field(sa_column=Column(json_object(), nullable=False))
+
+
 def _table(row: type[Base]) -> SQLTable:
     table = row.__table__  # type: ignore[attr-defined]
     assert isinstance(table, SQLTable)
@@ -245,3 +256,4 @@ idempotency_key = _table(IdempotencyKeyRow)
 api_key = _table(ApiKeyRow)
 audit = _table(AuditRow)
 revocation = _table(RevocationRow)
+ticket = _table(TicketRow)

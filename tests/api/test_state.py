@@ -73,7 +73,7 @@ async def test_a_poll_reads_one_head_and_loads_no_room(api: Service) -> None:
     await api.post(typed(1, 0, "ab"))
     etag = (await api.client.get(STATE)).headers["etag"]
     slot = api.parts.hub.slots["d"]
-    await api.parts.hub.unload(slot)
+    api.parts.hub.unload(slot)
     assert api.parts.hub.slots == {}
     with api.statements() as statements:
         for match in (etag, f"W/{etag}", f'"x", {etag}', "*", etag.strip('"')):

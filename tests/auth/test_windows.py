@@ -92,3 +92,21 @@ async def test_fixed_windows_are_refused_loudly() -> None:
     for call in (counters.incr("k", 1), counters.get("k"), counters.get_expiry("k")):
         with pytest.raises(TypeError):
             await call
+
+
+async def test_what_is_taken_on_one_node_counts_on_the_other() -> None:
+    here, there = WindowCounters(shared=True), WindowCounters(shared=True)
+    for _ in range(6):
+        assert await here.acquire_sliding_window_entry("ada", 10, 3600)
+    body = here.drain()
+    assert body is not None
+    assert here.drain() is None, "told once"
+    there.take(body)
+    assert there.drain() is None, "and not passed on"
+    assert [await there.acquire_sliding_window_entry("ada", 10, 3600) for _ in range(5)] == [True] * 4 + [False]
+
+
+async def test_nonsense_from_another_node_is_refused() -> None:
+    for body in (b"", b"{}x", b"[[1]]"):
+        with pytest.raises((ValueError, TypeError)):
+            WindowCounters().take(body)

@@ -141,3 +141,15 @@ def test_a_broken_file_is_reported_with_what_sqlite_says(tmp_path: Path) -> None
 def test_bad_settings_are_named(tmp_path: Path) -> None:
     code, output = db("check", "--database-url", "mysql://localhost/x")
     assert code == UNREACHABLE and "mysql" in output
+
+
+def test_copy_moves_everything_and_may_be_run_again(url: str, tmp_path: Path) -> None:
+    in_store(url, fill)
+    target = f"sqlite:///{tmp_path}/elsewhere.db"
+    for rows, states in ((6, 4), (0, 0)):
+        code, output = db("copy", url, target)
+        assert code == 0, output
+        assert f"{rows} log rows, {states} checkpoints and snapshots" in output
+        assert "2 documents, 6 log rows, 2 checkpoints, 2 snapshots: every checksum is right" in output
+    code, output = db("copy", f"sqlite:///{tmp_path}/nothing.db", target)
+    assert code == UNREACHABLE, output

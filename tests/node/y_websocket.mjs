@@ -1,5 +1,6 @@
 // Real y-websocket clients, driven line by line: one JSON command in on stdin, one JSON answer out on stdout.
 // Commands are {"do": name, "who": client, ...}; see `commands` below. Waiting is done here, on events, with a deadline.
+import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import WebSocket from 'ws'
 import * as Y from 'yjs'
@@ -69,6 +70,11 @@ const commands = {
   put ({ person, map, key, value }) { person.doc.getMap(map).set(key, value) },
   look: ({ person, map }) => ({
     text: person.text.toString(), delta: person.text.toDelta(), map: map ? person.doc.getMap(map).toJSON() : null
+  }),
+  // sha256 of the text and the map's keys, as other languages make it of the same JSON
+  digest: ({ person, map }) => ({
+    digest: createHash('sha256')
+      .update(JSON.stringify([person.text.toString(), [...person.doc.getMap(map).keys()].sort()])).digest('hex')
   }),
   reads: ({ person, text, seconds }) => until(person, () => person.text.toString() === text, seconds),
   holds: ({ person, map, key, value, seconds }) =>

@@ -62,3 +62,18 @@ def test_a_bucket_never_gives_more_than_rate_and_burst(rate: float, burst: int, 
         given_free += 1
         now += wait
     assert given_free <= burst + (now - 1000.0) * rate + 2
+
+
+@given(st.permutations(list(range(12))), st.lists(st.integers(1, 3), min_size=12, max_size=12))
+def test_seq_is_where_nothing_before_is_missing_whatever_the_order_of_commits(
+    order: list[int], sizes: list[int]
+) -> None:
+    ledger = Ledger(0)
+    starts = [sum(sizes[:index]) + 1 for index in range(12)]
+    known: set[int] = set()
+    for index in order:
+        ledger.reach(starts[index], starts[index] + sizes[index] - 1)
+        known.add(index)
+        whole = next((i for i in range(12) if i not in known), 12)
+        assert ledger.seq == sum(sizes[:whole])
+        assert ledger.gap == any(i > whole for i in known)

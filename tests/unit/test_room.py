@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from collab.core.elsewhere import take_updates
 from collab.core.history import History
 from collab.core.room import Room
 from collab.core.session import Session
@@ -379,7 +380,7 @@ def test_a_slow_reader_gets_what_another_node_committed_before_an_edit_it_has_se
     show(room)
     to_b.take()
     room.pause(b, 0.0)
-    room.receive_remote(typed(9, 0, "remote"), 1)
+    take_updates(room, [typed(9, 0, "remote")], 1, 1, 0.0)
     state = fold(None, [typed(9, 0, "remote")])
     room.history.rebase(state, StateIndex.decode(build(state), state), 1)
     room.resume(b)
@@ -409,3 +410,16 @@ def test_a_long_chain_of_waiting_updates_is_set_free_by_its_first() -> None:
     room.receive(a, encode_update(typed(1, 0, "x")), 1.0)
     assert room.history.clocks.next == {1: 701}
     assert len(room.drain().entries) == 701
+
+
+def test_another_nodes_commit_that_is_not_shown_yet_reaches_a_reader_whose_outbox_fills_up() -> None:
+    room = make_room()
+    (_, to_a), (b, to_b) = enter(room, "a"), enter(room, "b")
+    to_a.take(), to_b.take()
+    take_updates(room, [typed(9, 0, "remote")], 1, 1, 0.0)
+    room.pause(b, 0.0)
+    show(room)
+    room.resume(b)
+    for outbox in (to_a, to_b):
+        updates = [body for kind, body in map(decode, outbox.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
+        assert any((9, 0, 6) in check(update).runs for update in updates)

@@ -1,0 +1,53 @@
+"""What other nodes have committed and shown, taken into a room: not stored, not acknowledged, not published again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from collab.core.awareness import decode_entries, encode_entries
+from collab.core.room import Room
+from collab.crdt.decode import STORED
+from collab.crdt.gate import check
+from collab.errors import BadUpdate
+from collab.limits import DEFAULT
+from collab.protocol.frames import frame
+from collab.protocol.messages import encode_awareness
+
+EVERYONE = replace(DEFAULT, awareness_clients_max=DEFAULT.clock_max)
+"""A node speaks for all of its sockets; what each of them may say was checked there."""
+
+
+def take_updates(room: Room, updates: Iterable[bytes], first_seq: int, last_seq: int, now: float) -> None:
+    """Takes a commit that follows on what the room has (`first_seq` is at most `room.ledger.seq` + 1).
+
+    Raises BadUpdate if an update builds on what is not here: the room should then be loaded afresh.
+    """
+    clocks = room.history.clocks
+    for update in updates:
+        checked = check(update, STORED)
+        adds = not clocks.adds_nothing(checked)
+        if adds and not clocks.is_ready(checked):
+            raise BadUpdate("another node's update builds on what is not here")
+        if adds or room.unsaved:
+            # It may repeat what this node has shown but not committed. The log has it now, so history gets it as such.
+            clocks.advance(checked)
+            room.history.add(update).seq = last_seq
+        if adds:
+            room.elsewhere.append(checked)
+    room.ledger.reach(first_seq, last_seq)
+    room.release(now)
+
+
+def take_presence(room: Room, node: str, body: bytes) -> bytes | None:
+    """Takes presence of a node's people; returns a body of those who should announce themselves again, or None."""
+    nudges, _ = room.awareness.receive(node, decode_entries(body, EVERYONE))
+    return encode_entries(nudges) if nudges else None
+
+
+def pass_nudge(room: Room, body: bytes) -> None:
+    """Tells those of our clients whom another node does not see; each answers by announcing itself."""
+    for entry in decode_entries(body, EVERYONE):
+        owner = room.awareness.owner(entry[0])
+        if owner is not None:
+            owner.write(frame(encode_awareness(encode_entries([entry]))))

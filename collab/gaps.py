@@ -1,0 +1,154 @@
+"""What this node has not heard is read from the log: it is the truth, whatever became of a frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from collab.bus.base import BusFrame
+from collab.core.elsewhere import take_updates
+from collab.errors import CollabError, Gone, LineageRetired, StorageUnavailable
+from collab.metrics import Counters
+from collab.slot import Slot
+from collab.store.base import UNBORN, Head, UpdateLog
+from collab.types import DocumentId
+
+log = structlog.get_logger(__name__)
+
+GRACE_S = 0.03  # frames of two nodes cross on their way: a gap this young closes by itself nearly always
+ROWS = 256  # read at once
+HEADS = 1_000  # documents asked about in one query
+HELD_MAX = 64  # frames kept beyond a gap; more are found in the log
+
+OnTaken = Callable[[Slot], None]
+OnEnded = Callable[[Slot, CollabError], None]
+
+
+class Gaps:
+    """Brings rooms up to their document's head; one reader per room at a time."""
+
+    def __init__(self, update_log: UpdateLog, counters: Counters, on_taken: OnTaken, on_ended: OnEnded) -> None:
+        """`on_taken(slot)`: it has more than before. `on_ended(slot, error)`: its document is gone, or cannot be."""
+        self._log = update_log
+        self._counters = counters
+        self._on_taken = on_taken
+        self._on_ended = on_ended
+        self._filling: dict[Slot, asyncio.Task[None]] = {}
+
+    def take(self, slot: Slot, frame: BusFrame) -> None:
+        """A commit of another node: taken if it is the next one, else it waits for those before it."""
+        ledger = slot.room.ledger
+        if frame.last_seq <= ledger.seq:
+            return
+        slot.heard_seq = max(slot.heard_seq, frame.last_seq)
+        if frame.bodies and len(slot.held) < HELD_MAX:
+            slot.held[frame.first_seq] = frame
+        if self._take_held(slot):
+            self._on_taken(slot)
+        self.notice(slot)
+
+    def notice(self, slot: Slot) -> None:
+        """Fills the room's gap, if it still has one in a moment."""
+        if slot.behind and not slot.filling:
+            slot.filling = True
+            asyncio.get_running_loop().call_later(GRACE_S, self._later, slot)
+
+    def _later(self, slot: Slot) -> None:
+        slot.filling = False
+        if slot.behind and slot.failed is None:
+            self.fill(slot)
+
+    def fill(self, slot: Slot) -> asyncio.Task[None]:
+        """Reads what is missing, at once; the task never raises."""
+        task = self._filling.get(slot)
+        if task is None:
+            task = self._filling[slot] = asyncio.get_running_loop().create_task(self._fill(slot), name="gap")
+            task.add_done_callback(lambda _: self._filling.pop(slot, None))
+        return task
+
+    async def reach(self, slot: Slot, seq: int) -> None:
+        """Returns when the room has all up to `seq`. Raises StorageUnavailable."""
+        slot.heard_seq = max(slot.heard_seq, seq)
+        while slot.room.ledger.seq < seq:
+            before = slot.room.ledger.seq
+            await asyncio.shield(self.fill(slot))
+            if slot.failed is not None:
+                raise slot.failed
+            if slot.room.ledger.seq == before:
+                raise StorageUnavailable("what other nodes have stored cannot be read now")
+
+    async def look(self, slots: Sequence[Slot]) -> None:
+        """Asks the database where these documents stand. Raises StorageUnavailable."""
+        for start in range(0, len(slots), HEADS):
+            chunk = slots[start : start + HEADS]
+            lineages = [slot.room.lineage for slot in chunk]
+            heads = await self._log.heads([slot.room.document for slot in chunk])
+            for slot, lineage in zip(chunk, lineages, strict=True):
+                self._compare(slot, lineage, heads)
+
+    def _compare(self, slot: Slot, lineage: str, heads: Mapping[DocumentId, Head]) -> None:
+        """`lineage`: the room's when the heads were asked for; it may have been born since."""
+        if slot.failed is not None:
+            return
+        room, head = slot.room, heads.get(slot.room.document)
+        if head is None:
+            if lineage != UNBORN:
+                self._on_ended(slot, LineageRetired())
+        elif head.deleted:
+            self._on_ended(slot, Gone())
+        elif room.lineage not in (UNBORN, head.lineage):
+            self._on_ended(slot, LineageRetired())
+        elif head.seq > room.ledger.seq:
+            slot.heard_seq = max(slot.heard_seq, head.seq)
+            self.fill(slot)
+
+    async def _fill(self, slot: Slot) -> None:
+        self._counters.gaps_filled += 1
+        try:
+            while slot.behind and slot.failed is None:
+                if not await self._read(slot):
+                    return
+        except StorageUnavailable as error:
+            log.warning("gap not filled", document=slot.room.document, error=error.detail)  # the next look tries again
+        except CollabError as error:
+            self._on_ended(slot, error)
+        except Exception as error:
+            log.exception("gap failed", document=slot.room.document)
+            self._on_ended(slot, StorageUnavailable(f"this room had to be restarted: {type(error).__name__}"))
+
+    async def _read(self, slot: Slot) -> bool:
+        """One page of the log; True if it had something new."""
+        room, seq = slot.room, slot.room.ledger.seq
+        head = (await self._log.heads([room.document])).get(room.document)
+        if head is None or room.lineage not in (UNBORN, head.lineage):
+            raise LineageRetired()
+        rows = await self._log.read(room.document, seq, ROWS, head.lineage)
+        if slot.failed is not None:
+            return False
+        room.lineage = head.lineage
+        now = asyncio.get_running_loop().time()
+        for row in rows:
+            if row.last_seq > room.ledger.seq:
+                take_updates(room, [entry.update for entry in row.entries], row.first_seq, row.last_seq, now)
+                self._counters.rows_from_log += 1
+        self._take_held(slot)
+        if room.ledger.seq == seq:
+            return False
+        self._on_taken(slot)
+        return True
+
+    def _take_held(self, slot: Slot) -> bool:
+        """Frames that are next by now; True if there was one."""
+        room, taken = slot.room, False
+        while slot.held:
+            first = min(slot.held)
+            if first > room.ledger.seq + 1:
+                break
+            frame = slot.held.pop(first)
+            if frame.last_seq > room.ledger.seq:
+                now = asyncio.get_running_loop().time()
+                take_updates(room, frame.bodies, frame.first_seq, frame.last_seq, now)
+                taken = True
+        return taken

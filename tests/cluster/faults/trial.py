@@ -1,0 +1,86 @@
+"""Rounds of faults, and what they showed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.cluster.faults.kinds import ALL, CHEAP, DEAR, Fault, during
+from tests.cluster.faults.stage import Stage
+
+PROMISED_S = 5.0
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Findings:
+    """One number per round in `seconds`: from healing until everyone was equal."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    slowest: tuple[float, str] = (0.0, "")
+    edits: int = 0
+    acked: int = 0
+    lost: set[str] = field(default_factory=set)
+
+    @property
+    def late(self) -> int:
+        """Rounds that took longer than is promised."""
+        return sum(second > PROMISED_S for second in self.seconds)
+
+    def quantile(self, share: float) -> float:
+        """Seconds until everyone was equal in that share of the rounds."""
+        return sorted(self.seconds)[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
+
+
+def course(stage: Stage, rounds: int) -> list[Fault]:
+    """Every kind in turn, shuffled; those that take long come once in ten rounds."""
+    wanted: list[Fault] = []
+    while len(wanted) < rounds:
+        wanted += [*stage.random.sample(CHEAP, 9), stage.random.choice(DEAR)]
+    return wanted[:rounds]
+
+
+def thorough(stage: Stage, rounds: int) -> list[Fault]:
+    """Every kind as often as the others."""
+    wanted: list[Fault] = []
+    while len(wanted) < rounds:
+        wanted += stage.random.sample(ALL, len(ALL))
+    return wanted[:rounds]
+
+
+def run(
+    stage: Stage, faults: list[Fault], spell_s: tuple[float, float], tell: Callable[[str], None] = lambda line: None
+) -> Findings:
+    """Edits go on throughout; after each fault everyone must become equal, and hold everything that was acked."""
+    findings = Findings()
+    for number, fault in enumerate(faults):
+        with during(stage, fault):
+            _spell(stage, number, stage.random.uniform(*spell_s))
+        _pause(stage)
+        seconds = stage.converge(PATIENCE_S)
+        findings.faults[fault.__name__] += 1
+        findings.seconds.append(seconds)
+        findings.slowest = max(findings.slowest, (seconds, fault.__name__))
+        findings.lost |= stage.acked() - stage.loop.call(stage.persons[0].tokens)
+        tell(f"{number + 1:4} {fault.__name__:20} equal after {seconds:5.2f} s, {len(stage.acked())} acked")
+        for person in stage.persons:
+            person.editing = True
+    findings.edits = sum(len(person.written) for person in stage.persons) + stage.puppet_tokens
+    findings.acked = len(stage.acked())
+    return findings
+
+
+def _spell(stage: Stage, number: int, length_s: float) -> None:
+    ends = time.monotonic() + length_s
+    stage.puppet_edits()
+    stage.rest_edit(number)
+    stage.puppet_edits()
+    time.sleep(max(0.0, ends - time.monotonic()))
+
+
+def _pause(stage: Stage) -> None:
+    for person in stage.persons:
+        person.editing = False

@@ -1,0 +1,358 @@
+"""Two hubs on one log: what one commits the other shows, by the bus or, when the bus forgets, from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from collab.bus.base import EVERYBODY, BusFrame, Kind
+from collab.bus.local import LocalBus
+from collab.core.awareness import encode_entries
+from collab.core.session import Session
+from collab.errors import Gone, LineageRetired, StorageUnavailable
+from collab.hub import Hub, HubSettings
+from collab.journal import Journal
+from collab.limits import Limits
+from collab.metrics import Counters
+from collab.neighbours import DEAD_S
+from collab.protocol.messages import Kind as Message
+from collab.protocol.messages import decode, encode_awareness, encode_update
+from collab.slot import Slot
+from collab.store.open import Store, open_store
+from collab.types import Access, Principal
+from tests.fakes import Recorder
+from tests.updates import typed, typed_after
+
+GRACE_S = 10.0
+
+
+class Forgetful(LocalBus):
+    """A bus that can lose or hold back what it is given."""
+
+    def __init__(self, others: list[LocalBus]) -> None:
+        super().__init__(others)
+        self.lost = False
+        self.held: list[BusFrame] | None = None
+
+    def publish(self, frame: BusFrame) -> None:
+        if self.held is not None:
+            self.held.append(frame)
+        elif not self.lost:
+            super().publish(frame)
+
+    def let_go(self, order: Callable[[list[BusFrame]], list[BusFrame]] = list) -> None:
+        held, self.held = self.held or [], None
+        for frame in order(held):
+            super().publish(frame)
+
+
+@dataclass
+class Node:
+    """One hub and its parts."""
+
+    hub: Hub
+    journal: Journal
+    bus: Forgetful
+    sessions: list[Session] = field(default_factory=list)
+
+    async def enter(self, document: str = "doc") -> tuple[Slot, Session, Recorder]:
+        slot, outbox = await self.hub.open(document), Recorder()
+        session = Session(f"s{len(self.sessions)}", Principal(id="ada"), Access.WRITE, outbox, self.hub.limits)
+        self.sessions.append(session)
+        self.hub.join(slot, session)
+        outbox.take()
+        return slot, session, outbox
+
+    async def settled(self) -> None:
+        await asyncio.sleep(0)
+        await self.journal.flush()
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Pair:
+    store: Store
+    one: Node
+    two: Node
+
+
+def node(name: str, store: Store, others: list[LocalBus]) -> Node:
+    journal, bus = Journal(store.log), Forgetful(others)
+    hub = Hub(
+        node=name, update_log=store.log, journal=journal, bus=bus, limits=Limits(frames_per_s=0),
+        settings=HubSettings(), counters=Counters(),
+    )  # fmt: skip
+    return Node(hub, journal, bus)
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    async with open_store(f"sqlite:///{tmp_path / 'collab.db'}") as store:
+        others: list[LocalBus] = []
+        pair = Pair(store, node("one", store, others), node("two", store, others))
+        for each in (pair.one, pair.two):
+            await each.bus.subscribe(EVERYBODY)
+        yield pair
+        await pair.one.journal.close()
+        await pair.two.journal.close()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(GRACE_S):
+        while not holds():  # noqa: ASYNC110  # whatever is waited for, it is seldom an event
+            await asyncio.sleep(0.001)
+
+
+def shown(outbox: Recorder) -> list[bytes]:
+    """The updates among the messages since the last take."""
+    return [body for kind, body in map(decode, outbox.take()) if kind in (Message.UPDATE, Message.STEP2)]
+
+
+def people(outbox: Recorder) -> list[bytes]:
+    return [body for kind, body in map(decode, outbox.take()) if kind is Message.AWARENESS]
+
+
+async def test_a_commit_is_shown_on_the_other_node_and_not_stored_twice(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, outbox = await pair.two.enter()
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "hello")))
+    await pair.one.settled()
+    await until(lambda: shown(outbox) == [typed(1, 0, "hello")])
+    assert other.room.ledger.seq == slot.room.ledger.seq == 1
+    assert other.room.lineage == slot.room.lineage != ""
+    assert [row.last_seq for row in await pair.store.log.read("doc", 0, 10)] == [1]
+    assert pair.two.hub.counters.rows_from_log == 0
+
+
+async def test_a_lost_frame_is_found_in_the_log_when_the_next_one_comes(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, _outbox = await pair.two.enter()
+    pair.one.bus.lost = True
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "a")))
+    await pair.one.settled()
+    pair.one.bus.lost = False
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 1, "b")))
+    await pair.one.settled()
+    await until(lambda: other.room.ledger.seq == 2)
+    assert other.room.state() == slot.room.state()
+    assert pair.two.hub.counters.gaps_filled == 1
+
+
+async def test_frames_that_cross_on_their_way_need_no_log(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.bus.held = []
+    for clock, letter in enumerate("abcd"):
+        pair.one.hub.receive(slot, session, encode_update(typed(1, clock, letter)))
+        await pair.one.settled()
+    pair.one.bus.let_go(lambda frames: frames[::-1])
+    assert other.room.ledger.seq == 4
+    assert other.room.state() == slot.room.state()
+    assert pair.two.hub.counters.rows_from_log == 0
+
+
+async def test_without_a_bus_a_look_at_the_heads_finds_everything(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, outbox = await pair.two.enter()
+    pair.one.bus.lost = pair.two.bus.lost = True
+    for clock, letter in enumerate("abcdef"):
+        pair.one.hub.receive(slot, session, encode_update(typed(1, clock, letter)))
+        await pair.one.settled()
+    assert shown(outbox) == []
+    await pair.two.hub.neighbours.look()
+    await until(lambda: other.room.ledger.seq == 6)
+    assert other.room.state() == slot.room.state()
+
+
+async def test_both_write_at_once_and_neither_misses_the_other_though_all_frames_are_lost(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, writer, _ = await pair.two.enter()
+    pair.one.bus.lost = pair.two.bus.lost = True
+    for clock, letter in enumerate("abc"):
+        pair.one.hub.receive(slot, session, encode_update(typed(1, clock, letter)))
+        pair.two.hub.receive(other, writer, encode_update(typed(2, clock, letter.upper())))
+        await pair.one.settled()
+        await pair.two.settled()
+    # each has numbers of its own beyond numbers it never heard of: the gap alone makes it look
+    await until(lambda: slot.room.ledger.seq >= 5 and other.room.ledger.seq >= 5)
+    await pair.one.hub.neighbours.look()
+    await pair.two.hub.neighbours.look()
+    await until(lambda: slot.room.ledger.seq == other.room.ledger.seq == 6)
+    assert slot.room.history.clocks.next == other.room.history.clocks.next == {1: 3, 2: 3}
+    assert {len(slot.room.state()), len(other.room.state())} == {len(slot.room.state())}
+
+
+async def test_seq_stands_before_the_gap_until_it_is_filled(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, writer, _ = await pair.two.enter()
+    pair.one.bus.lost = True
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "a")))
+    await pair.one.settled()
+    pair.two.hub.receive(other, writer, encode_update(typed(2, 0, "b")))
+    await asyncio.sleep(0)
+    await pair.two.journal.flush()
+    assert other.room.ledger.seq == 0, "version 2 would promise what is not here"
+    await pair.two.hub.neighbours.gaps.reach(other, 2)
+    assert other.room.ledger.seq == 2
+
+
+async def test_what_was_shown_but_not_committed_here_may_come_back_from_elsewhere(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, writer, _ = await pair.two.enter()
+    # the journal of node one waits; its client moves to node two, and brings along what it typed
+    first, second = typed(1, 0, "x"), typed_after(2, 0, "y", (1, 0))
+    pair.one.hub.receive(slot, session, encode_update(first))
+    pair.two.hub.receive(other, writer, encode_update(first))
+    await pair.two.settled()
+    pair.two.hub.receive(other, writer, encode_update(second))
+    await pair.two.settled()
+    await pair.one.settled()
+    await until(lambda: slot.room.ledger.seq == other.room.ledger.seq == 3)
+    assert slot.room.state() == other.room.state()
+    assert slot.room.history.clocks.next == {1: 1, 2: 1}
+
+
+async def test_a_room_that_opens_while_others_write_misses_nothing(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    opening = asyncio.create_task(pair.two.hub.open("doc"))
+    for clock in range(20):
+        pair.one.hub.receive(slot, session, encode_update(typed(1, clock, "z")))
+        await pair.one.settled()
+    other = await opening
+    await pair.two.hub.neighbours.look()
+    await until(lambda: other.room.ledger.seq == 20)
+    assert other.room.history.clocks.next == {1: 20}
+
+
+def presence(client: int, clock: int, state: bytes = b"{}") -> bytes:
+    return encode_awareness(encode_entries([(client, clock, state)]))
+
+
+async def test_presence_crosses_and_leaves_with_the_socket(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    _other, _, outbox = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1, b'{"n":1}'))
+    await until(lambda: people(outbox) == [encode_entries([(7, 1, b'{"n":1}')])])
+    late, _, _late_outbox = await pair.two.enter()
+    assert late.room.awareness.people() == [(7, 1, b'{"n":1}')]
+    pair.one.hub.leave(slot, session)
+    await until(lambda: people(outbox) == [encode_entries([(7, 1, b"null")])])
+
+
+async def test_a_node_that_opens_a_document_later_is_told_who_is_there(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1))
+    await pair.one.settled()
+    other, _, _ = await pair.two.enter()
+    await until(lambda: other.room.awareness.people() == [(7, 1, b"{}")])
+
+
+async def test_the_people_of_a_silent_node_vanish_and_announce_themselves_again_when_it_is_back(pair: Pair) -> None:
+    slot, session, to_session = await pair.one.enter()
+    other, _, outbox = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1))
+    await until(lambda: other.room.awareness.people())
+    now = asyncio.get_running_loop().time()
+    pair.two.hub.neighbours.once(now + DEAD_S + 1.0)
+    await until(lambda: people(outbox)[-1:] == [encode_entries([(7, 1, b"null")])])
+    to_session.take()
+    pair.one.hub.neighbours.once(now + DEAD_S + 1.0)  # it was only paused: its next beat
+    await until(lambda: to_session.take() == [presence(7, 1, b"null")])  # its client answers with a higher clock
+    pair.one.hub.receive(slot, session, presence(7, 2))
+    await until(lambda: other.room.awareness.people() == [(7, 2, b"{}")])
+
+
+async def test_a_node_that_says_goodbye_takes_its_people_along_at_once(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1))
+    await until(lambda: other.room.awareness.people())
+    pair.one.hub.neighbours.goodbye()
+    await until(lambda: not other.room.awareness.people())
+
+
+async def test_nobody_speaks_for_a_person_on_another_node(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, mallory, _ = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1, b'{"n":"ada"}'))
+    await until(lambda: other.room.awareness.people())
+    pair.two.hub.receive(other, mallory, presence(7, 9, b'{"n":"mallory"}'))
+    pair.two.hub.receive(other, mallory, presence(7, 9, b"null"))
+    await pair.two.settled()
+    assert other.room.awareness.people() == slot.room.awareness.people() == [(7, 1, b'{"n":"ada"}')]
+
+
+async def test_a_deleted_document_ends_on_every_node(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "a")))
+    await pair.one.settled()
+    _, _, outbox = await pair.two.enter()
+    await pair.store.catalog.set_deleted("doc", True)
+    pair.one.hub.end("doc", Gone())
+    await pair.two.hub.neighbours.look()
+    assert isinstance(outbox.closed, Gone)
+    assert pair.two.hub.slots == {}
+
+
+async def test_a_document_that_was_purged_and_made_again_is_another_one(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "a")))
+    await pair.one.settled()
+    _, _, outbox = await pair.two.enter()
+    await pair.store.catalog.set_deleted("doc", True)
+    await pair.store.catalog.purge("doc", frozenset({1}))
+    await pair.store.catalog.create("doc", None, {})
+    await pair.two.hub.neighbours.look()
+    assert isinstance(outbox.closed, LineageRetired)
+
+
+async def test_one_bad_frame_restarts_its_room_and_no_other(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter("good")
+    _, _, good = await pair.two.enter("good")
+    bad_slot, _, bad = await pair.two.enter("bad")
+    bad_slot.room.lineage = "x"
+    pair.one.bus.publish(BusFrame(Kind.UPDATES, "one", "bad", "x", 1, 1, (b"\xff\xff",)))
+    assert isinstance(bad.closed, StorageUnavailable)
+    assert pair.two.hub.counters.bus_failures == 1
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "a")))
+    await until(lambda: shown(good) == [typed(1, 0, "a")])
+
+
+async def test_a_large_commit_travels_by_the_log(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    _other, _, outbox = await pair.two.enter()
+    large = typed(1, 0, "x" * 100_000)
+    pair.one.bus.held = []
+    pair.one.hub.receive(slot, session, encode_update(large))
+    held = pair.one.bus.held
+    await until(lambda: any(frame.kind is Kind.UPDATES for frame in held))
+    assert [len(frame.bodies) for frame in held if frame.kind is Kind.UPDATES] == [0]
+    pair.one.bus.let_go()
+    await until(lambda: shown(outbox) == [large])
+
+
+async def test_who_comes_back_on_another_node_sees_those_who_stayed(pair: Pair) -> None:
+    slot, session, to_session = await pair.one.enter()
+    other, returning, _ = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1))
+    await until(lambda: other.room.awareness.people())
+    pair.two.hub.receive(other, returning, presence(9, 1))
+    await until(lambda: len(slot.room.awareness.people()) == 2)
+    pair.two.hub.leave(other, returning)
+    await until(lambda: len(slot.room.awareness.people()) == 1)
+    to_session.take()
+    _, again, _ = await pair.two.enter()
+    pair.two.hub.receive(other, again, presence(9, 2))
+    await until(lambda: presence(7, 1, b"null") in to_session.take())
+
+
+async def test_what_callers_took_is_told_with_every_beat(pair: Pair) -> None:
+    told: list[bytes] = []
+    pair.two.hub.neighbours.share(lambda: None, told.append)
+    pair.one.hub.neighbours.share(lambda: b"spent", told.append)
+    pair.one.hub.neighbours.once(asyncio.get_running_loop().time() + 10.0)
+    assert told == [b"spent"]
