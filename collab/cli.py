@@ -15,6 +15,7 @@ from rich.table import Table
 from collab import __version__, cli_docs
 from collab.cli_db import app as db_app
 from collab.cli_keys import app as keys_app
+from collab.errors import UnsafeSettings
 from collab.replay.command import replay
 from collab.settings import Settings
 

@@ -24,7 +24,7 @@ from collab.opening import Opener
 from collab.pace import Pace
 from collab.reception import Reception, Writer
 from collab.slot import RoomEvent, Slot
-from collab.store.base import Appended, Checkpoint, UpdateLog
+from collab.store.base import UNBORN, Appended, Checkpoint, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)

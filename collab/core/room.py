@@ -258,7 +258,8 @@ class Room:
                 session.entered = self.ledger.entered  # as above, for what of it is known
                 return
             self._write(check(ready, self.limits), session, now, typed)
-        self.release(now)
+        if self._pending:
+            self.release(now)
 
     def _write(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes a session's update; what it typed under a free id makes the id its own."""
