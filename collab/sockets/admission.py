@@ -90,7 +90,20 @@ class Sockets:
         self.limits = self.seats.limits = limits
 
     async def admit(self, upgrade: Upgrade) -> Admission:
-        """Names, authorises and opens; the room stays pinned until the session leaves. Bounded in time."""
+        """Names, authorises and opens; the room stays pinned until the session leaves. Bounded in time.
+
+        Raises what the client is told; it is counted and in the access log then.
+        """
+        try:
+            return await self._admit(upgrade)
+        except CollabError as error:
+            self.refusals.count("socket", error.code)
+            target = f"{upgrade.path}?{upgrade.query}" if upgrade.query else upgrade.path
+            address = self.doorman.address(upgrade)
+            self._log.tell("socket refused", target=target, address=address, status=error.http_status, code=error.code)
+            raise
+
+    async def _admit(self, upgrade: Upgrade) -> Admission:
         if not upgrade.path.startswith(MOUNT):
             raise NotFound("sockets live under /sync/{document}")
         document = document_id(upgrade.path[len(MOUNT) :], self.limits)

@@ -110,7 +110,6 @@ def route(sockets: Sockets) -> WebSocketRoute:
         try:
             admission = await sockets.admit(upgrade_of(websocket))
         except CollabError as error:
-            sockets.refusals.count("socket", error.code)
             await _deny(websocket, error)
             return
         try:

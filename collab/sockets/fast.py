@@ -329,7 +329,6 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         try:
             self._admission = await self.sockets.admit(_parse(request, self._transport))
         except CollabError as error:
-            self.sockets.refusals.count("socket", error.code)
             self._answer(error)
         except Exception:
             log.exception("socket admission failed")

@@ -63,3 +63,4 @@ async def test_no_log_line_holds_a_secret(land: Realm) -> None:
         lines = list(land.server.output)
     assert [line for line in [*lines, *map(json.dumps, seen)] if any(secret in line for secret in secrets)] == []
     assert sum('"event":"socket opened"' in line for line in lines) >= 2
+    assert sum('"event":"socket refused"' in line and "***" in line for line in lines) >= 4
