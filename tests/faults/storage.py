@@ -189,6 +189,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--full", action="store_true", help="fill the disk instead of failing fsync")
+    parser.add_argument("--minutes", type=float, default=1e9, help="failing fsync: stop after so long")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="collab-storage-") as folder:
         if options.full:
@@ -197,7 +198,7 @@ def main() -> int:
                 return 2
             figures = full_disk(options.rounds, options.seed)
         else:
-            figures = failing_fsync(options.rounds, options.seed, Path(folder))
+            figures = failing_fsync(options.rounds, options.seed, Path(folder), options.minutes * 60.0)
     sys.stdout.write(f"{figures}\n")
     return int(max(figures.red_s) > RED_S)
 
