@@ -61,5 +61,6 @@ def storage_errors() -> Iterator[None]:
         if "malformed" in str(error.orig):
             raise Quarantined(f"the database file is damaged: {error.orig}") from error
         raise StorageUnavailable(f"{type(error.orig).__name__}: {error.orig}") from error
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    # SystemError: Python's sqlite3 says "returned NULL without setting an exception" when a commit finds the disk full.
+    except (SQLAlchemyError, OSError, TimeoutError, SystemError) as error:
         raise StorageUnavailable(f"{type(error).__name__}: {error}") from error

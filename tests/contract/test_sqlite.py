@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from collab.errors import Quarantined, StorageUnavailable
 from collab.journal import Journal
 from collab.store.base import Append, Appended, Checkpoint, Entry
+from collab.store.database import storage_errors
 from collab.store.open import Store, open_store
 from collab.store.sqlite import SqliteDatabase, path_of
 
@@ -345,3 +346,9 @@ async def test_purged_bytes_are_in_no_file(tmp_path: Path) -> None:
             await store.catalog.purge(document, frozenset({n}))
             assert found(tmp_path, mark) == [], f"purge number {n} left bytes of {document}"
     assert found(tmp_path, b"SECRET-") == []
+
+
+def test_what_the_driver_throws_when_the_disk_is_full_is_the_storages_trouble() -> None:
+    """And not the values': the journal would refuse the edit instead of trying again."""
+    with pytest.raises(StorageUnavailable), storage_errors():
+        raise SystemError("<built-in method commit> returned NULL without setting an exception")

@@ -69,6 +69,7 @@ class Frame:
     """What picows hands to its listener, as far as the shell looks at it."""
 
     fin = True
+    rsv1 = False
 
     def __init__(self, msg_type: object, payload: bytes) -> None:
         self.msg_type = msg_type
