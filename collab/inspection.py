@@ -113,6 +113,12 @@ class Inspection:
         session.outbox.hold()
         self._start(slot, session, self._work(slot, session, session.aside))
 
+    def rest(self, slot: Slot, session: Session, pause_s: float) -> None:
+        """Takes nothing more of the session for so long, not even what was read already."""
+        session.aside = deque()
+        session.outbox.hold()
+        self._start(slot, session, self._rest(slot, session, session.aside, pause_s))
+
     def catch_up(self, slot: Slot) -> None:
         """Takes what had waited for others and is still not ready."""
         overdue, slot.room.overdue = slot.room.overdue, []
@@ -140,6 +146,10 @@ class Inspection:
         session.contested -= 1
         await self._take(slot, session, checked, typed)
         slot.room.promises.answer(session)
+
+    async def _rest(self, slot: Slot, session: Session, line: deque[bytes], pause_s: float) -> None:
+        await asyncio.sleep(pause_s)
+        await self._work(slot, session, line)
 
     async def _work(self, slot: Slot, session: Session, line: deque[bytes]) -> None:
         try:

@@ -129,7 +129,11 @@ class Reception:
             took_s = thread_time() - began
             if took_s > self._limits.work_counts_s:
                 owed_s = session.allowance.work.take(now, took_s)
-        return max(min(owed_s, PAUSE_S_MAX), pause_s)
+        owed_s = min(owed_s, PAUSE_S_MAX)
+        if owed_s > 0.0 and session.aside is None:
+            self.inspection.rest(slot, session, owed_s)
+            return pause_s
+        return max(owed_s, pause_s)
 
     def count(self, session: Session) -> float:
         """A frame that brings nothing; returns and raises as `receive` does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from collab.core.history import MERGED_BYTES
 from collab.crdt.gate import Checked
 from collab.crdt.merge import merge_tick
 from collab.protocol.frames import frame
@@ -35,7 +36,9 @@ class Effects:
 
 
 def merged(updates: list[Checked]) -> tuple[bytes, ...]:
-    """One update that holds them all; or all of them, where merging does not know how."""
+    """One update that holds them all; or all of them, where merging does not know how, or would cost too much."""
+    if len(updates) > 1 and any(len(update.raw) > MERGED_BYTES for update in updates):
+        return tuple(update.raw for update in updates)
     one = updates[0].raw if len(updates) == 1 else merge_tick(updates)
     return (one,) if one is not None else tuple(update.raw for update in updates)
 

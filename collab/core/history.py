@@ -13,6 +13,7 @@ from collab.crdt.splice import splice
 from collab.protocol.frames import frame
 from collab.protocol.messages import EMPTY_UPDATE, encode_step2, encode_update
 
+MERGED_BYTES = 4 * 1024  # larger updates are sent as they are: parsing them again could hold up the loop
 CHUNK_BYTES = 16 * 1024  # a chunk this large is sealed: merging it again for each join would cost more than its frame
 
 
@@ -179,7 +180,7 @@ class History:
         groups: list[list[bytes]] = [[]]
         size = 0
         for update in updates:
-            if size > CHUNK_BYTES:
+            if groups[-1] and (size > CHUNK_BYTES or len(update) > MERGED_BYTES or len(groups[-1][-1]) > MERGED_BYTES):
                 groups.append([])
                 size = 0
             groups[-1].append(update)

@@ -32,6 +32,7 @@ from tests.updates import typed
 RATES = {
     "COLLAB_FRAMES_PER_S": "200",
     "COLLAB_BYTES_PER_S": str(1024 * 1024),
+    "COLLAB_STREAMS_PER_MIN_ADDRESS": "1200",
 }
 PAUSE_S = 0.01  # between two edits of the probe
 RESULT = Path(__file__).parent.parent / "results" / "bombs.md"

@@ -9,6 +9,7 @@ import pytest
 
 from collab.core.session import Session
 from collab.crdt.checked import Checked
+from collab.crdt.gate import check
 from collab.errors import BadUpdate, CollabError, RateLimited, TooLarge
 from collab.inspection import PAUSE_S_MAX, Inline
 from collab.limits import Limits
@@ -152,12 +153,15 @@ async def test_a_large_state_vector_is_answered(bench: Bench) -> None:
 
 
 async def test_work_above_its_share_is_paid_by_the_socket_that_caused_it(bench: Bench) -> None:
-    slot, writer, _ = await bench.enter()
+    slot, writer, mine = await bench.enter()
     _, other, _ = await bench.enter()
     now = asyncio.get_running_loop().time()
     writer.allowance.work.take(now, 0.65)
     bench.hub.reception._limits = Limits(work_counts_s=0.0)
-    assert bench.hub.receive(slot, writer, encode_step1(b"\x00")) == PAUSE_S_MAX
+    bench.hub.receive(slot, writer, encode_step1(b"\x00"))
+    assert mine.holding
+    bench.hub.receive(slot, writer, encode_update(typed(1, 0, "a")))
+    assert slot.room.history.clocks.next == {}, "not even what was read already"
     assert bench.hub.receive(slot, other, encode_update(typed(2, 0, "a"))) == 0.0
 
 
@@ -240,3 +244,27 @@ async def test_a_status_payload_is_bounded(bench: Bench) -> None:
     slot, writer, _ = await bench.enter()
     with pytest.raises(TooLarge):
         bench.hub.receive(slot, writer, encode_status(bytes(1_025)))
+
+
+async def test_large_updates_are_not_parsed_again_for_ticks_and_joiners(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two clients each, so that merging them would have to decode them on the event loop."""
+    sizes: list[int] = []
+
+    def counted(update: bytes) -> Checked:
+        sizes.append(len(update))
+        return check(update)
+
+    monkeypatch.setattr("collab.core.history.check", counted)
+    monkeypatch.setattr("collab.crdt.merge.decode", lambda data: sizes.append(len(data)))
+    slot, writer, _ = await bench.enter()
+    large = b"\x02" + typed(9, 0, LARGE)[1:-1] + typed(8, 0, "y")[1:]
+    bench.hub.receive(slot, writer, encode_update(typed(1, 0, "a")))
+    bench.hub.receive(slot, writer, encode_step2(large))
+    bench.hub.receive(slot, writer, encode_update(typed(1, 1, "b")))
+    await until(lambda: slot.room.history.clocks.next == {1: 2, 8: 1, 9: 10_000} and not slot.room.dirty)
+    _, reader, shown = await bench.enter()
+    bench.hub.receive(slot, reader, encode_step1(b"\x00"))
+    assert large in [body for _, body in told(shown)]
+    assert all(size < 100 for size in sizes)
