@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 
 import structlog
 
@@ -29,6 +30,7 @@ from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
 
+BEAT_S_MIN = 0.0005  # waits shorter than this are none: the loop's timers count in milliseconds
 DECIDE_S = 0.25  # how often open contests for a client id are looked at
 
 
@@ -87,6 +89,7 @@ class Hub:
         self._opening: dict[DocumentId, asyncio.Task[Slot]] = {}
         self._due: list[Slot] = []
         self._ticking = False
+        self._beat_at = float("-inf")  # the earliest moment for the next round of ticks
         self.neighbours = Neighbours(self, bus, update_log, alone)
 
     # ------------------------------------------------------------------ rooms
@@ -113,7 +116,7 @@ class Hub:
     def release(self, slot: Slot) -> None:
         """Gives a pin back; an unpinned, empty room may be unloaded."""
         slot.pins -= 1
-        slot.used_at = asyncio.get_running_loop().time()
+        slot.used_at = monotonic()
 
     def _opened(self, document: DocumentId, task: asyncio.Task[Slot]) -> None:
         self._opening.pop(document, None)
@@ -128,7 +131,7 @@ class Hub:
             room = await self._opener.room(document)
             if document in self._taken_away:
                 raise StorageUnavailable("the document was taken away while it was being opened; try again")
-            slot = self.slots[document] = Slot(room, asyncio.get_running_loop().time())
+            slot = self.slots[document] = Slot(room, monotonic())
             self.counters.rooms_opened += 1
         finally:
             self.neighbours.opened(slot, document)
@@ -185,7 +188,7 @@ class Hub:
 
     def leave(self, slot: Slot, session: Session) -> None:
         """The socket is gone."""
-        slot.room.leave(session, asyncio.get_running_loop().time())
+        slot.room.leave(session, monotonic())
         self.counters.sockets -= 1
         self.release(slot)
         self.touch(slot)
@@ -211,7 +214,7 @@ class Hub:
 
     def _decide(self, slot: Slot) -> None:
         slot.deciding = False
-        slot.room.contests.decide(asyncio.get_running_loop().time())
+        slot.room.contests.decide(monotonic())
         self.touch(slot)
         if slot.room.authors.contests:
             self._decide_later(slot)
@@ -219,7 +222,7 @@ class Hub:
     def pause(self, slot: Slot, session: Session) -> None:
         """The socket's outbox is full."""
         self.counters.slow_readers += 1
-        slot.room.pause(session, asyncio.get_running_loop().time())
+        slot.room.pause(session, monotonic())
 
     def resume(self, slot: Slot, session: Session) -> None:
         """The socket's outbox has drained."""
@@ -260,6 +263,7 @@ class Hub:
         slot.expect(told)
         tell = partial(_settle, told)
         slot.room.ledger.when_durable(number, tell)
+        self._journal.hurry()
         try:
             return await asyncio.wait_for(told, self.settings.commit_wait_s)
         except TimeoutError:
@@ -293,10 +297,9 @@ class Hub:
         if slot.scheduled or not slot.room.dirty:
             return
         slot.scheduled = True
-        loop = asyncio.get_running_loop()
-        wait = slot.rests_until - loop.time()
-        if wait > 0.0:
-            loop.call_later(wait, self._become_due, slot)
+        wait = slot.rests_until - monotonic()
+        if wait > BEAT_S_MIN:
+            asyncio.get_running_loop().call_later(wait, self._become_due, slot)
         else:
             self._become_due(slot)
 
@@ -304,10 +307,12 @@ class Hub:
         self._due.append(slot)
         if not self._ticking:
             self._ticking = True
-            asyncio.get_running_loop().call_soon(self._tick_due)
+            loop, wait = asyncio.get_running_loop(), self._beat_at - monotonic()
+            loop.call_later(wait, self._tick_due) if wait > BEAT_S_MIN else loop.call_soon(self._tick_due)
 
     def _tick_due(self) -> None:
         self._ticking = False
+        self._beat_at = monotonic() + self.pace.beat_s
         due, self._due = self._due, []
         for slot in due:
             self.tick(slot)
@@ -329,13 +334,12 @@ class Hub:
             self.evict(slot.room.document, StorageUnavailable("this room had to be restarted"))
 
     def _tick(self, slot: Slot) -> None:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started, writes = monotonic(), 0
         room = slot.room
         effects = room.drain()
         self.counters.ticks += 1
         if effects.wire is not None:
-            self._show(slot, effects.wire, effects.skip)
+            writes = self._show(slot, effects.wire, effects.skip)
             self.counters.updates_in += len(effects.entries)
             if effects.entries:
                 if room.lineage == UNBORN and slot.creator is None:
@@ -343,15 +347,20 @@ class Hub:
                 done = partial(self._done, slot, effects.updates)
                 self._journal.append(room.document, room.lineage, effects.entries, done)
         if effects.presence is not None:
-            self._show(slot, effects.presence, None)
+            writes += self._show(slot, effects.presence, None)
             if effects.presence_body is not None:
                 self.neighbours.presence(slot, effects.presence_body, effects.nudges)
             slot.tell("presence")
-        ended = loop.time()
-        slot.used_at = ended
-        slot.rests_until = ended + self.pace.rest_s(ended - started)
+        self._space(slot, started, writes)
 
-    def _show(self, slot: Slot, wire: bytes, skip: Session | None) -> None:
+    def _space(self, slot: Slot, started: float, writes: int) -> None:
+        """Notes when the room, after a tick that began at `started`, should tick next."""
+        slot.used_at = ended = monotonic()
+        rest_s, owed_s = self.pace.rest_s(max(0.0, slot.owes_until - started), ended - started, writes)
+        slot.rests_until, slot.owes_until = ended + rest_s, started + owed_s
+
+    def _show(self, slot: Slot, wire: bytes, skip: Session | None) -> int:
+        """Writes to everyone in the room; returns to how many."""
         live = slot.room.live
         for session, write in list(live.items()):
             if session is not skip:
@@ -359,6 +368,7 @@ class Hub:
         self.counters.frames_out += len(live)
         for tap in tuple(slot.taps) if slot.taps else ():
             tap(None, wire)
+        return len(live)
 
     def _done(self, slot: Slot, updates: tuple[bytes, ...], done: Appended) -> None:
         room = slot.room

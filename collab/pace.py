@@ -1,4 +1,4 @@
-"""How long rooms rest between ticks: not at all at light load, longer as the core fills up.
+"""How ticks are spaced: not at all at light load; further apart, within bounds, as rooms or the whole core fill up.
 
 At middle rates every tick carries one or two updates and costs a full fan-out, so that CPU per update is highest just
 where it hurts. Spacing ticks lets updates gather: the fan-out is paid once for several.
@@ -10,31 +10,37 @@ import asyncio
 import time
 
 SAMPLE_S = 0.1
-CALM = 0.35  # below this share of a core nobody waits
-FULL = 0.75  # from this share on rooms rest as long as they may
+CALM = 0.1  # below this share of a core no tick waits for the others' sake
+FULL = 0.3  # from this share on all rooms tick together, as far apart as they may
 SMOOTH = 0.5  # weight of the newest sample
-BUSY_SHARE = 4.0  # a room whose tick took t seconds rests up to 4 t before the next: fan-out takes at most a fifth
-COSTLY_S = 0.0003  # ticks cheaper than this do not rest for their own sake
+ROOM_SHARE = 0.05  # of a core, for one room's fan-out; beyond it the room rests
+CREDIT_S = 0.1  # of rest that a room may owe: some hundred clients' fan-out a few times in a row
+WRITE_S = 8e-6  # what one write costs when the loop hands it to the kernel, after the tick; measured on loopback
 
 
 class Pace:
-    """Watches this process's CPU share and says how long a room rests after a tick."""
+    """Watches this process's CPU share and says when the next ticks should be."""
 
     def __init__(self, rest_s_max: float) -> None:
         self.rest_s_max = rest_s_max
         self.load = 0.0
-        self._rest_s = 0.0
+        self.beat_s = 0.0
+        """Seconds from one round of ticks to the next; 0.0 on a calm node: each tick in the turn in which it is due."""
 
-    def rest_s(self, tick_s: float) -> float:
-        """Seconds until a room whose tick took `tick_s` should tick again."""
-        own = tick_s * BUSY_SHARE if tick_s > COSTLY_S else 0.0
-        return min(self.rest_s_max, max(own, self._rest_s))
+    def rest_s(self, owed_s: float, tick_s: float, writes: int) -> tuple[float, float]:
+        """(seconds that a room rests after a tick, rest that it owes from then on).
+
+        `owed_s` is what it still owed before, `tick_s` what the tick took, `writes` how many it wrote to.
+        """
+        owed_s += (tick_s + writes * WRITE_S) / ROOM_SHARE
+        rest_s = min(max(0.0, owed_s - CREDIT_S), self.rest_s_max)
+        return rest_s, min(owed_s, CREDIT_S + self.rest_s_max)
 
     def observe(self, share: float) -> None:
         """One sample: CPU seconds per second since the last one."""
         self.load += SMOOTH * (share - self.load)
         fullness = (self.load - CALM) / (FULL - CALM)
-        self._rest_s = self.rest_s_max * min(1.0, max(0.0, fullness))
+        self.beat_s = self.rest_s_max * min(1.0, max(0.0, fullness))
 
     async def run(self) -> None:
         """Samples until cancelled."""

@@ -5,10 +5,9 @@ A socket is slowed by not being read, so an attack holds up its own connection; 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from math import ceil
-from time import thread_time
+from time import monotonic, thread_time
 from typing import Protocol
 
 from collab.core.allowance import Allowances
@@ -43,6 +42,9 @@ class Writer(Protocol):
         self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: Callable[[Appended], None]
     ) -> None:
         """Queues entries for the next commit; plain call."""
+
+    def hurry(self) -> None:
+        """The next commit should not linger: somebody waits for it."""
 
     async def flush(self, document: DocumentId | None = None) -> None:
         """Returns when all that was queued before, or that of one document, is settled."""
@@ -98,7 +100,7 @@ class Reception:
             return 0.0
         if len(data) <= SMALL_BYTES:
             return self._receive(slot, session, data)
-        owed_s = session.allowance.bytes.take(asyncio.get_running_loop().time(), len(data))
+        owed_s = session.allowance.bytes.take(monotonic(), len(data))
         if self.inspection.is_heavy(data):
             pause_s = self._pause(session, owed_s)
             self.inspection.begin(slot, session, data)
@@ -109,7 +111,7 @@ class Reception:
         ledger = slot.room.ledger
         entered = ledger.entered
         if data[:2] == TYPED and len(data) <= KEYSTROKE_BYTES:
-            pause_s = slot.room.receive(session, data, asyncio.get_running_loop().time())
+            pause_s = slot.room.receive(session, data, monotonic())
         else:
             pause_s = self._receive_measured(slot, session, data)
         self._rooms.settle(slot)
@@ -121,7 +123,7 @@ class Reception:
 
     def _receive_measured(self, slot: Slot, session: Session, data: bytes) -> float:
         """Charges what it costs in CPU time: the wall's would charge a busy machine to whoever is on it."""
-        now, began = asyncio.get_running_loop().time(), thread_time()
+        now, began = monotonic(), thread_time()
         owed_s = 0.0
         try:
             pause_s = slot.room.receive(session, data, now)
@@ -137,7 +139,7 @@ class Reception:
 
     def count(self, session: Session) -> float:
         """A frame that brings nothing; returns and raises as `receive` does."""
-        owed_s = session.frame_rate.take(asyncio.get_running_loop().time())
+        owed_s = session.frame_rate.take(monotonic())
         return self._pause(session, owed_s) if owed_s > 0.0 else 0.0
 
     def _pause(self, session: Session, owed_s: float) -> float:
@@ -154,7 +156,7 @@ class Reception:
 
         Raises as `Room.submit` does, and RateLimited for a user whose large updates cost others too much.
         """
-        clock = asyncio.get_running_loop().time
+        clock = monotonic
         if len(update) <= self._limits.inline_bytes_max:
             return slot.room.submit(update, author, session_id, clock())
         work = Bucket(0.0, 0.0) if author == ANONYMOUS.id else self.allowances.of(author, clock()).work

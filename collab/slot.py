@@ -41,6 +41,7 @@ class Slot:
         "heard_seq",
         "held",
         "kept_alive_at",
+        "owes_until",
         "pins",
         "rests_until",
         "room",
@@ -55,6 +56,7 @@ class Slot:
         self.used_at = now
         self.kept_alive_at = now
         self.rests_until = 0.0
+        self.owes_until = 0.0  # rest for its past fan-out, beyond what it has on credit
         self.scheduled = False
         self.deciding = False  # a look at contested client ids is scheduled
         self.creator: str | None = None  # whose edit brought the document into being

@@ -240,6 +240,11 @@ class Room:
             self._refuse(session, checked, now)
             return
         clocks = self.history.clocks
+        if typed and checked.follows and self._goes_on(checked, session):
+            self._take(checked, session, session.principal.id, session.id)
+            if self._pending:
+                self._release(now)
+            return
         if foreign := self.authors.foreign(checked, session, clocks):
             rest = self.contests.split(checked, foreign, session, now, typed)
             if rest is None:
@@ -260,6 +265,12 @@ class Room:
             self._write(check(ready, self.limits), session, now, typed)
         if self._pending:
             self.release(now)
+
+    def _goes_on(self, checked: Checked, session: Session) -> bool:
+        """Whether it adds to what its author typed last, on the connection that holds the id: no more need be asked."""
+        client, clock, _ = checked.runs[0]
+        known = self.history.clocks.next.get(client)
+        return known == clock and not checked.needs and self.authors.owner(client) is session
 
     def _write(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes a session's update; what it typed under a free id makes the id its own."""

@@ -20,9 +20,12 @@ class Checked:
     count    structs, gaps included
     body     offset of the first struct of the first client
     tail     offset of the delete set
+    text     what was typed, if it is but one short string; else None
+    right    of such a string: the bytes of its right origin, empty if it has none
+    follows  whether such a string goes on where its author's last element ended
     """
 
-    __slots__ = ("body", "count", "deletes", "needs", "raw", "runs", "tail")
+    __slots__ = ("body", "count", "deletes", "follows", "needs", "raw", "right", "runs", "tail", "text")
 
     def __init__(
         self,
@@ -33,6 +36,9 @@ class Checked:
         count: int,
         body: int,
         tail: int,
+        text: bytes | None = None,
+        right: bytes = b"",
+        follows: bool = False,
     ) -> None:
         self.raw = raw
         self.runs = runs
@@ -41,6 +47,9 @@ class Checked:
         self.count = count
         self.body = body
         self.tail = tail
+        self.text = text
+        self.right = right
+        self.follows = follows
 
     def __repr__(self) -> str:
         return f"Checked({len(self.raw)} bytes, runs={self.runs[:4]}, deletes={self.deletes[:4]})"

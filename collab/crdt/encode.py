@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from collab.crdt.content import DELETED, GC, JSON, SKIP, STRING, read_buffer, read_count, skip_any
 from collab.crdt.decode import HAS_KEY, HAS_ORIGIN, Struct
@@ -27,12 +28,15 @@ class Run:
         self.count = count
 
 
+_write_client = lru_cache(1 << 14)(write_varuint)  # the same few type all day, under ids of five to eight bytes
+
+
 def encode(runs: Iterable[Run], delete_set: bytes) -> bytes:
     """An update of the runs, higher clients first: so conflicts resolve with the fewest steps (yjs `encoding.js`)."""
     pieces: list[bytes] = []
     ordered = sorted(runs, key=lambda run: run.client, reverse=True)
     for run in ordered:
-        pieces += (write_varuint(run.count), write_varuint(run.client), write_varuint(run.clock), *run.pieces)
+        pieces += (write_varuint(run.count), _write_client(run.client), write_varuint(run.clock), *run.pieces)
     return b"".join((write_varuint(len(ordered)), *pieces, delete_set))
 
 

@@ -19,6 +19,8 @@ _ONE_OF_EACH = rb"\x01\x01" + _INT * 2  # one client, one struct, client id, clo
 _ORIGINS = rb"(?:[\xc4\xe4]" + _INT * 4 + rb"|[\x44\x64\x84\xa4]" + _INT * 2 + rb")"  # both, or one of them
 _STRING = rb"([\x01-\x7f])(.*)\x00\Z"  # its length, its bytes, an empty delete set
 
+_AFTER, _BETWEEN = 0x84, 0xC4  # a string with a left origin, or with both; not the value of a key
+
 match_typed = re.compile(_ONE_OF_EACH + _ORIGINS + _STRING, re.DOTALL).match
 match_deleted = re.compile(rb"\x00\x01" + _INT + rb"\x01" + _INT * 2 + rb"\Z").match
 
@@ -77,7 +79,15 @@ def read_keystroke(update: bytes, limits: Limits) -> Checked | None:
         needs = _needs((only, only_at), client, clock, limits)
     if needs is None:
         return None
-    return Checked(update, ((client, clock, end),), needs, (), 1, found.end(2), len(update) - 1)
+    body = found.end(2)
+    runs, tail, info = ((client, clock, end),), len(update) - 1, update[body]
+    if info == _AFTER:
+        follows = only == own and read_int(only_at) == clock - 1
+        return Checked(update, runs, needs, (), 1, body, tail, text, b"", follows)
+    if info == _BETWEEN:
+        follows = left == own and read_int(left_at) == clock - 1
+        return Checked(update, runs, needs, (), 1, body, tail, text, right + right_at, follows)
+    return Checked(update, runs, needs, (), 1, body, tail)
 
 
 def _utf16_length(text: bytes) -> int | None:

@@ -35,6 +35,9 @@ KEEPALIVE = b"\x01\x01\x00"
 
 def decode(frame: bytes) -> tuple[Kind, bytes]:
     """Returns the kind and its body. Raises BadFrame for anything that is not exactly one message."""
+    size = len(frame)
+    if 3 < size < 131 and frame[2] == size - 3 and frame[0] == SYNC and frame[1] == 2:
+        return Kind.UPDATE, frame[3:]  # nearly every keystroke
     if not frame:
         raise BadFrame("an empty frame")
     kind = frame[0]
@@ -60,12 +63,6 @@ def _decode_sync(frame: bytes) -> tuple[Kind, bytes]:
 
 
 def _only_body(frame: bytes, offset: int) -> bytes:
-    size = frame[offset] if offset < len(frame) else 128
-    if size < 128:  # nearly every keystroke
-        offset += 1
-        if offset + size == len(frame):
-            return frame[offset:]
-        offset -= 1
     body, end = read_varbytes(frame, offset)
     if end != len(frame):
         raise BadFrame(f"{len(frame) - end} bytes after the message")

@@ -15,6 +15,8 @@ def write_varuint(value: int) -> bytes:
     """Encodes 0 <= value <= 2^53 - 1."""
     if value < 128:
         return bytes((value,))
+    if value < 16384:
+        return bytes((128 | value & 127, value >> 7))
     out = bytearray()
     while value > 127:
         out.append(128 | (value & 127))

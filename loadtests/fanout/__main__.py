@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,11 +23,11 @@ from loadtests.fanout.cache import cache_folder
 from loadtests.fanout.campaign import Campaign
 from loadtests.fanout.compiler import NoCompiler, generator
 from loadtests.fanout.machine import describe
-from loadtests.fanout.peers import COLLAB, PEERS, REPOSITORY, Unavailable
+from loadtests.fanout.notebook import MINUTE, Notebook
+from loadtests.fanout.peers import COLLAB, PEERS, REPOSITORY, Unavailable, builds
 from loadtests.fanout.reach import verdicts
-from loadtests.fanout.scenarios import QUICK, Pace, pace_for
+from loadtests.fanout.scenarios import PACES, QUICK, Pace, pace_for
 from loadtests.fanout.sections import SECTIONS
-from loadtests.fanout.server import DiedAtStart
 
 RESULTS = REPOSITORY / "loadtests" / "results"
 DRAW = ["run", "--isolated", "--only-group", "bench", "python", "-m", "loadtests.fanout.plots"]
@@ -39,23 +40,25 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--peers", default="all", help=f"all, none, or some of {','.join(PEERS)}; collab always runs")
     add("--without-collab", action="store_true", help="measure the peers alone")
-    add("--quick", action="store_true", help="a few minutes: short windows, one round, no curves")
-    add("--budget", type=float, metavar="MINUTES", help=f"total time allowed ({BUDGET_MIN:.0f})")
-    add("--only", default="", help=f"some of {','.join(SECTIONS)}")
+    add("--only", default="", metavar="PARTS", help=f"some of {','.join(SECTIONS)}")
+    add("--pace", choices=[pace.name for pace in PACES], help="how thoroughly (the most that fits the budget)")
+    add("--quick", action="store_const", const="quick", dest="pace", help="the same as --pace quick")
+    add("--budget", type=float, metavar="MINUTES", help=f"time allowed for this sitting ({BUDGET_MIN:.0f})")
+    add("--resume", action="store_true", help="go on where the last sitting at this pace ended")
     add("--cores", default="", metavar="SERVER,GENERATOR", help="cores to pin to (the first two)")
-    add("--out", type=Path, help="folder for the results (loadtests/results; its quick/ for part runs)")
+    add("--out", type=Path, help="folder for the results (loadtests/results; its quick/ for --quick)")
     return parser.parse_args()
 
 
 def chosen(arguments: argparse.Namespace) -> list[str]:
-    """Names of the servers to measure, ours first. Exits with a message for an unknown server or section."""
+    """Names of the servers to measure, ours first. Exits with a message for an unknown server or part."""
     wanted = {"all": list(PEERS), "none": []}.get(arguments.peers, arguments.peers.split(","))
     unknown = [name for name in wanted if name not in PEERS]
     if unknown:
         sys.exit(f"unknown peer {unknown[0]}; there are {', '.join(PEERS)}")
     missing = [name for name in arguments.only.split(",") if name and name not in SECTIONS]
     if missing:
-        sys.exit(f"unknown section {missing[0]}; there are {', '.join(SECTIONS)}")
+        sys.exit(f"unknown part {missing[0]}; there are {', '.join(SECTIONS)}")
     return [
         name
         for name in PEERS
@@ -71,20 +74,18 @@ def cores(text: str) -> tuple[int, int]:
     return mine[0], mine[1]
 
 
-def start(names: list[str], pinned: tuple[int, int], stack: ExitStack, missing: dict[str, str]) -> dict[str, Bench]:
-    """Installs and starts the servers; those that cannot be had are named in `missing` with the reason."""
+def prepare(names: list[str], pinned: tuple[int, int], stack: ExitStack, missing: dict[str, str]) -> dict[str, Bench]:
+    """Installs the servers; each starts when its turn comes. Those that cannot be had are named in `missing`."""
     program, benches = generator(), dict[str, Bench]()
     for name in names:
         say(f"preparing {name}")
         try:
-            bench = Bench(PEERS[name], program, *pinned)
-            bench.start()
-        except (Unavailable, DiedAtStart, OSError) as error:
+            benches[name] = Bench(PEERS[name], program, *pinned)
+        except (Unavailable, OSError) as error:
             missing[name] = str(error)
             say(f"{name}: left out: {error}")
             continue
-        stack.callback(bench.stop)
-        benches[name] = bench
+        stack.callback(benches[name].stop)
     return benches
 
 
@@ -93,33 +94,56 @@ def say(line: str) -> None:
     print(f"[{(time.monotonic() - BEGAN_S) / 60:5.1f} min] {line}", flush=True)
 
 
-def measure_sections(campaign: Campaign, names: list[str]) -> None:
-    """Section by section until the time is up, or until somebody presses Ctrl-C: what is there then still counts."""
-    try:
-        for name in names:
-            if campaign.out_of_time():
-                campaign.skip(name)
-            else:
-                SECTIONS[name](campaign)
-    except KeyboardInterrupt:
-        campaign.skip("the rest (interrupted)")
+def measure_sections(campaign: Campaign, wanted: Sequence[str]) -> None:
+    """Part by part until the time is up, or until somebody presses Ctrl-C: what is there then still counts.
+
+    Parts that are not wanted now tell what earlier sittings found.
+    """
+    interrupted = False
+    for name, section in SECTIONS.items():
+        campaign.measuring = name in wanted and not interrupted
+        try:
+            section(campaign)
+        except KeyboardInterrupt:
+            interrupted, campaign.measuring = True, False
+            campaign.skip("the rest (interrupted)")
+            section(campaign)
 
 
-def run(arguments: argparse.Namespace, pace: Pace, names: list[str], budget_min: float) -> dict[str, Any]:
+def run(arguments: argparse.Namespace, pace: Pace, names: list[str], budget_min: float, out: Path) -> dict[str, Any]:
     """Measures and returns the results as they are published."""
     began, missing = datetime.now(UTC), dict[str, str]()
+    book = Notebook.opened(out / f"pieces-{pace.name}.jsonl", builds(), arguments.resume)
     with ExitStack() as stack:
-        benches = start(names, cores(arguments.cores), stack, missing)
-        campaign = Campaign(benches, pace, BEGAN_S + 60 * budget_min, say)
+        benches = prepare(names, cores(arguments.cores), stack, missing)
+        before = {server for _, server, _ in book.pieces}
+        asleep = [name for name in PEERS if name in before and name not in benches]
+        campaign = Campaign(benches, pace, BEGAN_S + 60 * budget_min, say, book, asleep)
         measure_sections(campaign, arguments.only.split(",") if arguments.only else list(SECTIONS))
-    hide = [cache_folder(), REPOSITORY, Path.home()]
+    book.sat(
+        {
+            "started": began.strftime(MINUTE),
+            "minutes": (time.monotonic() - BEGAN_S) / 60,
+            "command": command(arguments),
+            "machine": describe(),
+        }
+    )
+    return published(campaign, missing)
+
+
+def published(campaign: Campaign, missing: dict[str, str]) -> dict[str, Any]:
+    """The results of all sittings, without the paths of this machine."""
+    hide, book = [cache_folder(), REPOSITORY, Path.home()], campaign.book
+    last = book.sittings[-1]
     return {
-        "started": began.strftime("%Y-%m-%d %H:%M UTC"),
-        "minutes": (time.monotonic() - BEGAN_S) / 60,
-        "command": command(arguments),
-        "machine": describe(),
-        "pace": asdict(pace),
-        "servers": {name: {"title": PEERS[name].title, "durable": PEERS[name].durable} for name in benches},
+        "machine": last["machine"],
+        "command": last["command"] if len(book.sittings) == 1 else whole(campaign.pace),
+        "started": book.sittings[0]["started"],
+        "ended": datetime.now(UTC).strftime(MINUTE),
+        "minutes": sum(sitting["minutes"] for sitting in book.sittings),
+        "sittings": book.sittings,
+        "pace": asdict(campaign.pace),
+        "servers": {n: {"title": PEERS[n].title, "durable": PEERS[n].durable} for n in PEERS if n in campaign.names},
         "unavailable": {name: report.scrubbed(why, hide) for name, why in missing.items()},
         "failures": [report.scrubbed(failure, hide) for failure in campaign.failures],
         "skipped": campaign.skipped,
@@ -132,6 +156,11 @@ def command(arguments: argparse.Namespace) -> str:
     place = str(arguments.out) if arguments.out else ""
     words = [word for word in sys.argv[1:] if word not in ("--out", place, f"--out={place}")]
     return shlex.join(["uv", "run", "python", "-m", "loadtests.fanout", *words])
+
+
+def whole(pace: Pace) -> str:
+    """The command for all of it at once."""
+    return f"uv run python -m loadtests.fanout --peers all --pace {pace.name}"
 
 
 def draw(folder: Path) -> None:
@@ -149,13 +178,13 @@ def main() -> None:
     told = arguments()
     names = chosen(told)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers end and their data goes
-    budget_min = told.budget or (BUDGET_MIN if not told.quick else QUICK.minutes_per_server * len(names) * 2)
-    pace = QUICK if told.quick else pace_for(budget_min, len(names))
-    out = told.out or (RESULTS if pace is not QUICK and not told.only else RESULTS / "quick")
+    budget_min = told.budget or BUDGET_MIN
+    pace = next((pace for pace in PACES if pace.name == told.pace), None) or pace_for(budget_min, len(names))
+    out = told.out or (RESULTS if pace is not QUICK else RESULTS / "quick")
     about_min = pace.minutes_per_server * len(names)
-    say(f"pace {pace.name}: about {about_min:.0f} minutes for {len(names)} servers, at most {budget_min:.0f}")
+    say(f"pace {pace.name}: all of it takes about {about_min:.0f} minutes; this sitting at most {budget_min:.0f}")
     try:
-        results = run(told, pace, names, budget_min)
+        results = run(told, pace, names, budget_min, out)
     except NoCompiler as error:
         sys.exit(str(error))
     report.write(results, out)
@@ -164,6 +193,8 @@ def main() -> None:
     for verdict in verdicts(results):
         say(f"{verdict.what}: {verdict.ours} against {verdict.best}: reached: {verdict.reached}")
     say(f"written to {out.relative_to(REPOSITORY) if out.is_relative_to(REPOSITORY) else out}")
+    if rest := results["skipped"]:
+        say(f"not measured yet: {', '.join(rest)}; go on with --resume --pace {pace.name}")
 
 
 BEGAN_S = time.monotonic()

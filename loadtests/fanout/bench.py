@@ -77,6 +77,11 @@ class Bench:
         self.server.start()
         self._warm = False
 
+    def ready(self) -> None:
+        """Starts the server if it does not run. Raises DiedAtStart."""
+        if not self.server.alive():
+            self.start()
+
     def stop(self) -> None:
         """Ends the server and deletes its data."""
         self.server.stop()

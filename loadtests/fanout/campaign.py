@@ -1,33 +1,43 @@
-"""One benchmark run: all servers in turn (A B A B), until the budget of time ends."""
+"""One benchmark: all servers in turn (A B A B), until all is measured or the time of this sitting is up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from loadtests.fanout.bench import Bench
 from loadtests.fanout.measure import GeneratorFailed, Load, Measurement, NotHeld
+from loadtests.fanout.notebook import Notebook
 from loadtests.fanout.scenarios import Pace
 from loadtests.fanout.server import DiedAtStart
 from loadtests.fanout.visitor import NotStored
 
-Result = TypeVar("Result")
 BROKEN = (GeneratorFailed, NotHeld, NotStored, DiedAtStart, OSError, TimeoutError)
+Work = Callable[[Bench, list[Any]], Any]
+"""Measures one server once; given what the rounds before found for it. The result must be something JSON holds."""
 
 
 @dataclass
 class Campaign:
-    """The servers, the pace and the clock; sections put what they find into `results`."""
+    """The servers, the pace, the clock and the notebook; sections put what they find into `results`."""
 
     benches: dict[str, Bench]
     pace: Pace
     deadline_s: float  # of time.monotonic()
     say: Callable[[str], None]
+    book: Notebook = field(default_factory=Notebook)
+    asleep: Collection[str] = ()  # servers of earlier sittings: their pieces count, none are added
+    measuring: bool = True  # False: this section only tells what earlier sittings found
     results: dict[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """All servers of the results."""
+        return [*self.benches, *(name for name in self.asleep if name not in self.benches)]
 
     def out_of_time(self) -> bool:
         """Whether the budget is spent."""
@@ -39,20 +49,33 @@ class Campaign:
             self.skipped.append(title)
             self.say(f"{title}: no time left")
 
-    def in_turn(self, title: str, rounds: int, work: Callable[[Bench], Result]) -> dict[str, list[Result]]:
+    def in_turn(self, title: str, rounds: int, work: Work) -> dict[str, list[Any]]:
         """Does `work` for every server, round by round; a server that breaks loses that figure, the others go on."""
-        done: dict[str, list[Result]] = {name: [] for name in self.benches}
-        for name, bench in [*self.benches.items()] * rounds:
-            if self.out_of_time():
-                self.skip(title)
-                break
-            try:
-                done[name].append(work(bench))
-            except BROKEN as error:
-                self.failures.append(f"{title}, {name}: {error}")
-                self.say(f"{title} {name}: failed: {error}")
-                bench.server.restart()
+        done: dict[str, list[Any]] = {name: [] for name in self.names}
+        for turn in range(rounds):
+            for name in self.names:
+                piece = self.book.find(title, name, turn) or self._measure(title, name, turn, work, done[name])
+                if piece and piece["failure"]:
+                    self.failures.append(f"{title}, {name}: {piece['failure']}")
+                elif piece:
+                    done[name].append(piece["result"])
         return done
+
+    def _measure(self, title: str, name: str, turn: int, work: Work, before: list[Any]) -> dict[str, Any] | None:
+        bench = self.benches.get(name)
+        if bench is None or not self.measuring:
+            return None
+        if self.out_of_time():
+            self.skip(title)
+            return None
+        try:
+            bench.ready()
+            self.book.note(title, name, turn, result=work(bench, before))
+        except BROKEN as error:
+            self.book.note(title, name, turn, failure=str(error))
+            self.say(f"{title} {name}: failed: {error}")
+            bench.stop()  # it starts afresh when its turn comes again
+        return self.book.find(title, name, turn)
 
     def measured(self, title: str, bench: Bench, load: Load, quiet: bool = False) -> Measurement:
         """Measures one load and says so; `quiet` asks for a window in which nothing else ran."""

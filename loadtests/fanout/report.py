@@ -44,7 +44,7 @@ def _preamble(results: Results) -> list[str]:
     machine = "; ".join(f"{name}: {value}" for name, value in results["machine"].items())
     durable = ", ".join(name for name in results["servers"] if PEERS[name].durable) or "none of these"
     return [
-        f"Taken {results['started']} in {results['minutes']:.0f} minutes at pace `{results['pace']['name']}` "
+        f"Taken {when(results)} at pace `{results['pace']['name']}` "
         f"(median of {results['pace']['rounds']}, servers in turn) with",
         f"`{results['command']}`",
         "",
@@ -53,6 +53,14 @@ def _preamble(results: Results) -> list[str]:
         f"Durable (every update is committed to disk before it is acknowledged): {durable}. "
         "The others keep documents in memory.",
     ]
+
+
+def when(results: Results) -> str:
+    """When it was measured, and in how many sittings."""
+    sittings = len(results["sittings"])
+    if sittings == 1:
+        return f"{results['started']} in {results['minutes']:.0f} minutes"
+    return f"{results['started']} to {results['ended']} in {sittings} sittings of together {results['minutes']:.0f} min"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

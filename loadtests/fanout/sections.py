@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -20,9 +20,10 @@ from loadtests.fanout.scenarios import (
     SHAPES,
     Shape,
 )
-from loadtests.fanout.search import Found, again, climb
+from loadtests.fanout.search import again, climb
 
 Row = dict[str, Any]
+Section = Callable[[Campaign], None]
 HUMP_SHAPES = ("A", "C")  # one room where coalescing helps, many rooms where it cannot
 CURVE_RAMP, CURVE_CLOSE = 1.7, 1.25
 FIRST_GUESS_DELIVERIES_S = 15_000.0
@@ -40,30 +41,29 @@ def middle(rows: Iterable[Row], by: str) -> Row | None:
     return ordered[(len(ordered) - 1) // 2] if ordered else None
 
 
-def highest(campaign: Campaign) -> None:
-    """A, B, C: the highest rate with p99 below 100 ms; the median of the rounds."""
-    for letter, shape in SHAPES.items():
-        campaign.results.setdefault("highest", {})[letter] = _highest_of(campaign, f"{letter} highest", shape)
+def highest(letter: str) -> Section:
+    """The section for one shape: the highest rate with p99 below 100 ms; the median of the rounds."""
+
+    def section(campaign: Campaign) -> None:
+        title, shape = f"{letter} highest", SHAPES[letter]
+
+        def search(bench: Bench, before: list[Row]) -> Row:
+            def attempt(rate: float) -> Measurement:
+                return campaign.measured(title, bench, shape.at(rate, campaign.pace))
+
+            found = again(attempt, before[0]["rate"]) if before else climb(attempt, shape.start)
+            at = {**row_of(found.at), "breaks": found.broke} if found.at else None
+            return {"rate": found.rate, "at": at}
+
+        rounds = campaign.in_turn(title, campaign.pace.rounds, search)
+        found = {name: _median_found(taken) for name, taken in rounds.items()}
+        campaign.results.setdefault("highest", {})[letter] = found
+
+    return section
 
 
-def _highest_of(campaign: Campaign, title: str, shape: Shape) -> Mapping[str, Row | None]:
-    best: dict[str, float] = {}
-
-    def search(bench: Bench) -> Found:
-        def attempt(rate: float) -> Measurement:
-            return campaign.measured(title, bench, shape.at(rate, campaign.pace))
-
-        before = best.get(bench.peer.name)
-        found = climb(attempt, shape.start) if before is None else again(attempt, before)
-        best.setdefault(bench.peer.name, found.rate)
-        return found
-
-    rounds = campaign.in_turn(title, campaign.pace.rounds, search)
-    return {name: _median_found(found) for name, found in rounds.items()}
-
-
-def _median_found(rounds: list[Found]) -> Row | None:
-    rows = [{**row_of(found.at), "breaks": found.broke} for found in rounds if found.at]
+def _median_found(rounds: list[Row]) -> Row | None:
+    rows = [found["at"] for found in rounds if found["at"]]
     best = middle(rows, "deliveries_s")
     return {**best, "rounds_deliveries_s": [row["deliveries_s"] for row in rows]} if best else None
 
@@ -83,7 +83,7 @@ def equal(campaign: Campaign) -> None:
 
 
 def _repeated(campaign: Campaign, title: str, load: Load, by: str, rounds: int = 0) -> Mapping[str, Row | None]:
-    def once(bench: Bench) -> Row:
+    def once(bench: Bench, _: list[Row]) -> Row:
         return row_of(campaign.measured(title, bench, load, quiet=True))
 
     found = campaign.in_turn(title, rounds or campaign.pace.rounds, once)
@@ -93,7 +93,7 @@ def _repeated(campaign: Campaign, title: str, load: Load, by: str, rounds: int =
 def storm(campaign: Campaign) -> None:
     """E: 500 clients join one room with a real document at once."""
 
-    def join(bench: Bench) -> Row:
+    def join(bench: Bench, _: list[Row]) -> Row:
         row = asdict(bench.storm())
         campaign.say(f"E join storm {bench.peer.name}: {row['all_s']:.2f} s, complete: {row['complete']} {row['why']}")
         return row
@@ -105,7 +105,7 @@ def storm(campaign: Campaign) -> None:
 def memory(campaign: Campaign) -> None:
     """F: bytes for one more idle connection, and for one more loaded document."""
 
-    def weigh(bench: Bench) -> Row:
+    def weigh(bench: Bench, _: list[Row]) -> Row:
         row = asdict(bench.memory())
         connection_kib, document_kib = row["connection_bytes"] / 1024, row["document_bytes"] / 1024
         campaign.say(f"F memory {bench.peer.name}: {connection_kib:.1f} KiB idle, {document_kib:,.0f} KiB a document")
@@ -133,7 +133,7 @@ def hump(campaign: Campaign) -> None:
     """Processor time at rates from light load to the highest, in even ratios."""
     last = max(campaign.pace.hump_points - 1, 1)
     for letter in HUMP_SHAPES:
-        points: dict[str, list[Row]] = {name: [] for name in campaign.benches}
+        points: dict[str, list[Row]] = {name: [] for name in campaign.names}
         for step in range(campaign.pace.hump_points):
             for name, row in _hump_step(campaign, letter, step / last).items():
                 points[name] += [row] if row else []
@@ -143,14 +143,14 @@ def hump(campaign: Campaign) -> None:
 def _hump_step(campaign: Campaign, letter: str, part: float) -> Mapping[str, Row | None]:
     tops, shape = campaign.results.get("highest", {}).get(letter, {}), SHAPES[letter]
 
-    def once(bench: Bench) -> Row | None:
+    def once(bench: Bench, _: list[Row]) -> Row | None:
         top = tops.get(bench.peer.name)
         if not top:
             return None
         rate = LIGHT_RATE * (top["rate"] / LIGHT_RATE) ** part
         return row_of(campaign.measured(f"{letter} hump", bench, shape.at(rate, campaign.pace)))
 
-    found = campaign.in_turn(f"{letter} hump", 1, once)
+    found = campaign.in_turn(f"{letter} hump at {part:.0%}", 1, once)
     return {name: rows[0] if rows else None for name, rows in found.items()}
 
 
@@ -162,7 +162,7 @@ def curves(campaign: Campaign) -> None:
 
 
 def _curve(campaign: Campaign, axis: str, shapes: dict[int, Shape]) -> None:
-    points: dict[str, list[Row]] = {name: [] for name in campaign.benches}
+    points: dict[str, list[Row]] = {name: [] for name in campaign.names}
     for size, shape in shapes.items():
         for name, row in _curve_step(campaign, f"{size} {axis}", shape, points).items():
             points[name] += [{axis: size, **row}] if row else []
@@ -170,7 +170,7 @@ def _curve(campaign: Campaign, axis: str, shapes: dict[int, Shape]) -> None:
 
 
 def _curve_step(campaign: Campaign, title: str, shape: Shape, points: dict[str, list[Row]]) -> Mapping[str, Row | None]:
-    def point(bench: Bench) -> Row:
+    def point(bench: Bench, _: list[Row]) -> Row:
         def attempt(rate: float) -> Measurement:
             return campaign.measured(title, bench, shape.at(rate, campaign.pace))
 
@@ -190,13 +190,13 @@ def _guess(before: list[Row]) -> float:
 
 
 # In order of importance: what the budget cuts off is cut off at the end.
-SECTIONS = {
-    "highest": highest,
+SECTIONS: dict[str, Section] = {
+    **{letter: highest(letter) for letter in SHAPES},
     "equal": equal,
-    "light": light,
-    "storm": storm,
-    "presence": presence,
-    "memory": memory,
+    "D": light,
+    "E": storm,
+    "G": presence,
+    "F": memory,
     "hump": hump,
     "curves": curves,
 }

@@ -11,6 +11,7 @@ from collab.crdt.checked import Checked
 from collab.crdt.decode import decode
 from collab.crdt.gate import check, summarise
 from collab.crdt.keystroke import read_keystroke
+from collab.crdt.varints import read_varuint
 from collab.errors import BadUpdate
 from collab.limits import DEFAULT
 from collab.protocol.varint import write_varuint as uint
@@ -57,7 +58,27 @@ def slowly(update: bytes) -> Checked | None:
 
 
 def fields(checked: Checked) -> tuple[object, ...]:
-    return tuple(getattr(checked, name) for name in Checked.__slots__)
+    """What both ways find out; only the fast one says what was typed."""
+    return tuple(getattr(checked, name) for name in Checked.__slots__ if name not in ("text", "right", "follows"))
+
+
+def assert_typed(fast: Checked) -> None:
+    """What the fast path says of a string is in the bytes; an integer that is padded may hide that it follows."""
+    (section,) = decode(fast.raw).sections
+    (struct,) = section.structs
+    assert (fast.text is not None) == (struct.info in (0x84, 0xC4))
+    if fast.text is not None:
+        assert fast.text == fast.raw[struct.body + 1 : struct.stop]
+        assert struct.right == (read_id(fast.right) if fast.right else None)
+        assert not fast.follows or struct.origin == (section.client, struct.clock - 1)
+
+
+def read_id(data: bytes) -> tuple[int, int]:
+    """A client and a clock, and nothing behind them."""
+    client, offset = read_varuint(data, 0)
+    clock, end = read_varuint(data, offset)
+    assert end == len(data)
+    return client, clock
 
 
 def same(update: bytes) -> bool:
@@ -65,6 +86,8 @@ def same(update: bytes) -> bool:
     fast, slow = read_keystroke(update, DEFAULT), slowly(update)
     if fast is not None:
         assert slow is not None and fields(fast) == fields(slow)
+        if fast.runs:
+            assert_typed(fast)
     return fast is not None
 
 

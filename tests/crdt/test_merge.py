@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collab.crdt.decode import decode
+from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.ids import IdRanges
 from collab.crdt.merge import merge, merge_tick
 from collab.errors import BadUpdate
 from tests.crdt.grammar import MadeUpdate, updates
 from tests.crdt.logs import logs
-from tests.updates import deleted, typed
+from tests.updates import deleted, typed, typed_after
 
 
 @given(st.lists(updates(), max_size=4))
@@ -35,8 +37,49 @@ def test_merging_in_steps_is_merging_at_once(log: list[bytes], data: st.DataObje
 
 @given(logs(size_max=6))
 def test_a_tick_is_a_merge(log: list[bytes]) -> None:
-    """Of what has passed the gate."""
-    assert merge_tick([check(update) for update in log]) == merge(log)
+    """Of what has passed the gate; only that strings which go on from one another are one."""
+    tick = merge_tick([check(update) for update in log])
+    assert tick is not None
+    assert fold(None, [tick]) == fold(None, [merge(log)])
+    assert len(tick) <= len(merge(log))
+
+
+def apart(log: list[bytes]) -> list[bytes]:
+    """The structs of a tick's merge, as merging without joining would give them."""
+    tick = merge_tick([check(update) for update in log])
+    assert tick is not None
+    (section,) = decode(tick).sections
+    return [tick[struct.start : struct.stop] for struct in section.structs]
+
+
+def test_what_is_typed_letter_by_letter_is_one_string_in_a_tick() -> None:
+    """As yjs itself would write it, surrogate pairs included."""
+    letters = [typed(300, clock, letter) for clock, letter in ((5, "a"), (6, "b"), (7, "😀"), (9, "漢"))]
+    assert merge_tick([check(letter) for letter in letters]) == typed(300, 5, "ab😀漢")
+    long = [typed(300, clock, "x") for clock in range(1, 1001)]
+    assert merge_tick([check(letter) for letter in long]) == typed(300, 1, "x" * 1000)
+
+
+def test_what_is_typed_in_the_middle_is_one_string_only_before_the_same_neighbour() -> None:
+    """The right origins must agree."""
+
+    def between(clock: int, letter: str, right: int) -> bytes:
+        return bytes((1, 1, 1, clock, 0xC4, 1, clock - 1, 2, right, 1, ord(letter), 0))
+
+    assert len(apart([between(5, "a", 7), between(6, "b", 7), between(7, "c", 7)])) == 1
+    assert len(apart([between(5, "a", 7), between(6, "b", 8)])) == 2
+    assert len(apart([between(5, "a", 7), typed(1, 6, "b")])) == 2
+
+
+def test_what_is_typed_elsewhere_or_after_a_gap_stays_apart() -> None:
+    """So does what comes twice, or is no string."""
+    assert len(apart([typed(1, 5, "a"), typed_after(1, 6, "b", (1, 2))])) == 2
+    assert len(apart([typed(1, 5, "a"), typed(1, 7, "c")])) == 3
+    assert len(apart([typed(1, 5, "ab"), typed(1, 6, "b")])) == 1
+    value = bytes.fromhex("01 01 01 06 88 01 05 01 7d 01 00")
+    assert len(apart([typed(1, 5, "a"), value, typed(1, 7, "c"), typed(1, 8, "d")])) == 3
+    keyed = bytes.fromhex("01 01 01 06 a4 01 05 01 62 00")
+    assert len(apart([typed(1, 5, "a"), keyed])) == 2
 
 
 def test_a_tick_that_cannot_be_merged_is_not() -> None:

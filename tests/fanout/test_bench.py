@@ -87,14 +87,15 @@ def test_a_small_campaign_writes_a_report(relay: Bench, tmp_path: Path, monkeypa
     relay.start()
     campaign = Campaign({RELAY.name: relay}, TINY, time.monotonic() + 600, said.append)
     try:
-        SECTIONS["light"](campaign)
-        SECTIONS["presence"](campaign)
+        SECTIONS["D"](campaign)
+        SECTIONS["G"](campaign)
     finally:
         relay.stop()
     assert campaign.results["light"][RELAY.name]["converged"]
     assert campaign.results["presence"]["5"][RELAY.name]["converged"]
     assert any("D light load relay" in line for line in said)
-    about = {"started": "", "minutes": 0, "command": "", "machine": {}, "pace": {"name": "tiny", "rounds": 1}}
+    about = {"started": "", "minutes": 0, "command": "", "machine": {}, "sittings": [{}]}
+    about |= {"pace": {"name": "tiny", "rounds": 1}}
     rest = {"servers": {RELAY.name: {}}, "unavailable": {}, "failures": [], "skipped": []}
     report.write({**about, **rest, **campaign.results}, tmp_path)
     assert RELAY.title in (tmp_path / "fanout.md").read_text()
@@ -102,7 +103,7 @@ def test_a_small_campaign_writes_a_report(relay: Bench, tmp_path: Path, monkeypa
 
 def test_a_spent_budget_skips_and_says_so(relay: Bench) -> None:
     campaign = Campaign({RELAY.name: relay}, TINY, time.monotonic(), lambda line: None)
-    SECTIONS["light"](campaign)
+    SECTIONS["D"](campaign)
     assert campaign.skipped == ["D light load"]
     assert campaign.results["light"] == {RELAY.name: None}
 
@@ -110,13 +111,13 @@ def test_a_spent_budget_skips_and_says_so(relay: Bench) -> None:
 def test_a_broken_server_loses_its_figure_only(relay: Bench) -> None:
     campaign = Campaign({RELAY.name: relay}, TINY, time.monotonic() + 600, lambda line: None)
 
-    def fail(bench: Bench) -> None:
+    def fail(bench: Bench, before: list[float]) -> float:
+        assert bench.server.alive()
         raise TimeoutError("stuck")
 
-    relay.start()
     try:
         assert campaign.in_turn("anything", 2, fail) == {RELAY.name: []}
-        assert relay.server.alive()
+        assert campaign.in_turn("more", 2, lambda bench, before: len(before)) == {RELAY.name: [0, 1]}
     finally:
         relay.stop()
     assert campaign.failures == ["anything, relay: stuck"] * 2

@@ -44,6 +44,7 @@ def results() -> dict[str, Any]:
     points = [{"at": 10, "equal": row(), "highest": row()}, {"at": 100, "equal": row(), "highest": None}]
     return {
         **{"started": "2026-01-01 00:00 UTC", "minutes": 1.5, "command": "uv run x", "machine": {"cores": "2"}},
+        "sittings": [{}],
         "pace": {"name": "quick", "rounds": 1},
         "servers": {"collab": {}, "hocuspocus": {}},
         "unavailable": {"y-sweet": "no cargo"},

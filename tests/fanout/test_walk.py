@@ -13,13 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText, merge_updates
 
-from collab.protocol.varint import read_varuint
+from collab.protocol.varint import read_varuint, write_varbytes, write_varuint
 from loadtests.fanout import compiler
 from loadtests.fanout.document import write_together
-from loadtests.fanout.replay import keystroke
+from loadtests.fanout.replay import ROOT, typed
 
 SANITIZED = [*compiler.FLAGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 ONE_AT_A_TIME_S = 20
+
+
+def keystroke(client: int, clock: int) -> bytes:
+    """The update that the generator sends as a client's edit number `clock`, as Yjs V1 bytes."""
+    place = b"\x04\x01" + write_varbytes(ROOT.encode())
+    if clock:
+        place = b"\x84" + write_varuint(client) + write_varuint(clock - 1)
+    letter = bytes([ord("a") + clock % 26])
+    return b"\x01\x01" + write_varuint(client) + write_varuint(clock) + place + write_varbytes(letter) + b"\x00"
 
 
 @pytest.fixture(scope="session")
@@ -101,11 +110,21 @@ def test_a_merged_update_with_a_hole_is_two_runs(walker: Path) -> None:
 @given(
     st.lists(st.tuples(st.integers(1, 2**53 - 1), st.integers(1, 40)), min_size=1, max_size=6, unique_by=lambda t: t[0])
 )
-def test_merged_keystrokes_cover_what_was_typed(walker: Path, typed: list[tuple[int, int]]) -> None:
-    updates = [keystroke(client, clock) for client, edits in typed for clock in range(edits)]
+def test_merged_keystrokes_cover_what_was_typed(walker: Path, people: list[tuple[int, int]]) -> None:
+    updates = [keystroke(client, clock) for client, edits in people for clock in range(edits)]
     (told,) = walk(walker, [merge_updates(*updates)])
     assert told["valid"]
-    assert covered(told["runs"]) == dict(typed)
+    assert covered(told["runs"]) == dict(people)
+
+
+def test_what_a_replay_takes_for_typed_is_what_the_keystrokes_give() -> None:
+    one_by_one, at_once = Doc[Text](), Doc[Text]()
+    for client, edits in ((7, 60), (2**40, 1), (5, 27)):
+        for clock in range(edits):
+            one_by_one.apply_update(keystroke(client, clock))
+        at_once.apply_update(typed(client, edits))
+    assert at_once.get_state() == one_by_one.get_state()
+    assert str(at_once.get(ROOT, type=Text)) == str(one_by_one.get(ROOT, type=Text))
 
 
 RICH = rich_document().get_update()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from collab.errors import Draining, LineageRetired, StorageUnavailable, Unprocessable
-from collab.journal import COMMIT_ROWS_MAX, ENTRY_BYTES, RETRY_MAX_S, Journal
+from collab.journal import COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, ENTRY_BYTES, RETRY_MAX_S, Journal
 from collab.store.base import Appended, Entry
 from collab.store.open import open_store
 from tests.flaky_log import FlakyLog
@@ -29,7 +29,7 @@ async def log(tmp_path: Path) -> AsyncIterator[FlakyLog]:
 class Bench:
     """A journal with a clock that only sleeping moves, and everything that it told."""
 
-    def __init__(self, log: FlakyLog, **options: int) -> None:
+    def __init__(self, log: FlakyLog, **options: float) -> None:
         self.log = log
         self.now = 0.0
         self.slept: list[float] = []
@@ -56,6 +56,13 @@ class Bench:
     async def stored(self, document: str) -> list[bytes]:
         rows = await self.log.read(document, 0, 1000)
         return [entry.update for row in rows for entry in row.entries]
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Returns when it holds; fails after 20 s."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -332,3 +339,36 @@ async def test_flushing_one_document_waits_for_no_other(bench: Bench) -> None:
     assert not waiting.done()
     bench.log.open.set()
     await waiting
+
+
+async def test_an_idle_journal_commits_at_once_and_a_busy_one_gathers(log: FlakyLog) -> None:
+    bench = Bench(log, linger_s=3600)
+    bench.append("a", b"1")
+    await eventually(lambda: len(bench.told) == 1)
+    for document in "abcabc":
+        bench.append(document, b"2")
+        await asyncio.sleep(0)
+    assert len(bench.told) == 1 and bench.journal.figures.commits == 1
+    bench.journal.hurry()
+    await eventually(lambda: len(bench.told) == 7)
+    assert bench.journal.figures.commits == 2
+    await bench.journal.close()
+
+
+async def test_whoever_waits_or_goes_down_does_not_linger(log: FlakyLog) -> None:
+    bench = Bench(log, linger_s=3600)
+    for update in (b"1", b"2", b"3"):
+        bench.append("a", update)
+        await asyncio.wait_for(bench.journal.flush(), 5)
+    bench.append("a", b"4")
+    await asyncio.wait_for(bench.journal.close(), 5)
+    assert [done.last_seq for done in bench.told] == [1, 2, 3, 4]
+
+
+async def test_a_full_transaction_does_not_linger(log: FlakyLog) -> None:
+    bench = Bench(log, linger_s=3600)
+    bench.append("a", b"1")
+    await eventually(lambda: len(bench.told) == 1)
+    bench.append("a", bytes(COMMIT_BYTES_MAX))
+    await eventually(lambda: len(bench.told) == 2)
+    await bench.journal.close()

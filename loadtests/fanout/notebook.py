@@ -1,0 +1,76 @@
+"""What was measured so far, figure by figure, so that a run may be taken in several sittings.
+
+A line of JSON for each piece: one server, one question, one round. Pieces of a server that has changed since
+(`build` differs) do not count; those of the others stay good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+MINUTE = "%Y-%m-%d %H:%M UTC"
+
+
+def digest(folders: list[Path]) -> str:
+    """Twelve hexadecimal characters over the names and contents of all files, in order; caches do not count."""
+    found = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+            found.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+@dataclass
+class Notebook:
+    """Pieces by (title, server, round). Without a path nothing outlives the process."""
+
+    builds: Mapping[str, str] = field(default_factory=dict)  # server to what its pieces must have been taken with
+    path: Path | None = None
+    pieces: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
+    sittings: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def opened(cls, path: Path, builds: Mapping[str, str], resume: bool) -> Notebook:
+        """The notebook in that file; a new one unless `resume`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        book = cls(builds, path)
+        if not resume:
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            for line in path.read_text().splitlines():
+                book._take(json.loads(line))
+        return book
+
+    def find(self, title: str, server: str, round: int) -> dict[str, Any] | None:
+        """The piece, as it was noted."""
+        return self.pieces.get((title, server, round))
+
+    def note(self, title: str, server: str, round: int, *, result: Any = None, failure: str = "") -> None:
+        """Keeps a piece: what `result` was found (anything that JSON holds), or why there is none."""
+        at, build = datetime.now(UTC).strftime(MINUTE), self.builds.get(server, "")
+        self._write(
+            {"title": title, "server": server, "round": round, "result": result, "failure": failure}
+            | {"at": at, "build": build}
+        )
+
+    def sat(self, sitting: dict[str, Any]) -> None:
+        """Keeps what is said of one sitting: when, how long, with which command, on which machine."""
+        self._write({"sitting": sitting})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._take(line)
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if "sitting" in line:
+            self.sittings.append(line["sitting"])
+        elif line["build"] == self.builds.get(line["server"], ""):
+            self.pieces[line["title"], line["server"], line["round"]] = line
