@@ -243,7 +243,7 @@ class Room:
         if typed and checked.follows and self._goes_on(checked, session):
             self._take(checked, session, session.principal.id, session.id)
             if self._pending:
-                self._release(now)
+                self.release(now)
             return
         if foreign := self.authors.foreign(checked, session, clocks):
             rest = self.contests.split(checked, foreign, session, now, typed)
