@@ -6,7 +6,7 @@ COPY clients ./clients
 COPY collab ./collab
 # The build makes the pages too, with Node from PyPI; pip itself is not needed any more afterwards.
 RUN python -m venv /opt/collab \
-    && /opt/collab/bin/python -m pip install --no-cache-dir '.[s3]' \
+    && /opt/collab/bin/python -m pip install --no-cache-dir '.[s3,otel]' \
     && /opt/collab/bin/python -m pip uninstall -y pip
 
 FROM python:3.12-slim-bookworm

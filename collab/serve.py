@@ -20,6 +20,7 @@ from collab.settings import Settings
 from collab.sockets.fast import FastProtocol
 from collab.sockets.http import BoundedHttp
 from collab.store.sqlite import SqliteDatabase
+from collab.telemetry import Traced, wanted
 from collab.workers import BEAT_S, Pool
 
 log = structlog.get_logger(__name__)
@@ -111,8 +112,9 @@ async def _serve(
 ) -> None:
     beating = asyncio.create_task(_beat(beat))
     async with Services.open(settings) as services:
+        traced = Traced(services.app, services.node) if wanted() else None
         config = uvicorn.Config(
-            services.app,
+            traced or services.app,
             host=settings.host,
             port=settings.port,
             http=_http(services),
@@ -137,6 +139,8 @@ async def _serve(
             log.warning("open: no authentication is configured, whoever reaches this address may do everything")
         Reload(services, config).listen()
         await DrainingServer(config, services, on_ready).serve(sockets)
+        if traced is not None:
+            await asyncio.to_thread(traced.close)
     beating.cancel()
 
 
