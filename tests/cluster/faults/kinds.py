@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import redis
 
-from tests.cluster.faults.proxy import Link
 from tests.cluster.faults.stage import NODES, Stage
+from tests.cluster.links import Link
 
 SLOW_S = 0.05
 Fault = Callable[[Stage], "Iterator[None]"]

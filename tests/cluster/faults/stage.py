@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -18,56 +16,13 @@ from pycrdt import Doc, Map, Text
 from tests import realservers
 from tests.clients.puppets import Puppet, Puppets, puppets
 from tests.cluster.faults.person import Person, digest
-from tests.cluster.faults.proxy import Link
+from tests.cluster.links import Link, Loop
 from tests.cluster.nodes import CALM, prepared
 from tests.server import Server
 
-T = TypeVar("T")
 NODES, PERSONS, PUPPETS = 3, 3, 3
 DOCUMENT = "faults"
 POLL_S = 0.05
-
-
-class Loop:
-    """An asyncio loop in a thread of its own, so that links and clients go on while the stage waits for a server."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._tasks: list[asyncio.Task[Any]] = []
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs it there and waits."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60.0)
-
-    def call(self, work: Any, *arguments: Any) -> Any:
-        """The same for a plain call."""
-
-        async def wrapped() -> Any:
-            return work(*arguments)
-
-        return self.run(wrapped())
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs it there until the end."""
-
-        async def begin() -> None:
-            self._tasks.append(asyncio.get_running_loop().create_task(work))
-
-        self.run(begin())
-
-    def close(self) -> None:
-        """Cancels what runs and ends the thread."""
-
-        async def stop() -> None:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-        self.run(stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10.0)
 
 
 class Stage:

@@ -1,4 +1,4 @@
-"""A TCP link that can be slowed, stalled, refused and cut. Runs on the loop of the thread that opens it."""
+"""TCP links that can be slowed, stalled, refused and cut, and a loop in a thread of its own for them to run on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 LINGER_OFF = struct.pack("ii", 1, 0)  # closing sends a reset
 STALL_S = 0.01
 
@@ -78,3 +81,45 @@ class Link:
                     await asyncio.sleep(STALL_S)
                 writer.write(data)
                 await writer.drain()
+
+
+class Loop:
+    """An asyncio loop in a thread of its own, so that links and clients go on while the stage waits for a server."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs it there and waits."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60.0)
+
+    def call(self, work: Any, *arguments: Any) -> Any:
+        """The same for a plain call."""
+
+        async def wrapped() -> Any:
+            return work(*arguments)
+
+        return self.run(wrapped())
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs it there until the end."""
+
+        async def begin() -> None:
+            self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+        self.run(begin())
+
+    def close(self) -> None:
+        """Cancels what runs and ends the thread."""
+
+        async def stop() -> None:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+        self.run(stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10.0)
