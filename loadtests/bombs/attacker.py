@@ -20,6 +20,7 @@ from contextlib import suppress
 from loadtests.bombs.catalog import BOMBS, Bomb
 
 OWN_ADDRESS = ("127.0.0.2", 0)  # its rates are not those of who measures
+REST_S = 0.1  # between two connections, or the rate for new ones would be all that is measured
 PATIENCE_S = 2.0  # what is neither closed nor read on within this time is left behind
 
 
@@ -84,6 +85,7 @@ def main() -> None:
                 outcomes[throw(host, port, bomb, data, until)] += 1
             except OSError:
                 outcomes["cut"] += 1
+            time.sleep(REST_S)
 
     threads = [threading.Thread(target=again) for _ in range(bomb.sockets)]
     for thread in threads:
