@@ -26,6 +26,7 @@ from tests.access.realm import Realm, realm
 CONTENDERS = 4
 AT_ONCE = 8  # rounds under way at the same time
 ANSWER_S = 30.0
+IDLE_S = 1.0  # the server closes idle connections after 5 s, and must not do so under a call
 DOCUMENT = "prize"
 UPGRADE = "upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-key: {key}\r\nsec-websocket-version: 13\r\n"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 1.3
@@ -92,7 +93,11 @@ async def run(here: Realm, rounds: int, seed: int, progress: Progress | None = N
                 progress.advance(bar)
 
     began = time.perf_counter()
-    async with httpx2.AsyncClient(base_url=here.server.url, timeout=ANSWER_S) as client, asyncio.TaskGroup() as group:
+    idle = httpx2.Limits(keepalive_expiry=IDLE_S)
+    async with (
+        httpx2.AsyncClient(base_url=here.server.url, timeout=ANSWER_S, limits=idle) as client,
+        asyncio.TaskGroup() as group,
+    ):
         for _ in range(rounds):
             group.create_task(one(seeds.choices(("socket", "events"), weights=(3, 1), k=CONTENDERS)))
     outcome.seconds = time.perf_counter() - began
