@@ -101,7 +101,7 @@ def presence(liar: Liar, data: bytes) -> bool:
     entries = decode_entries(data, DEFAULT)
     assert decode_entries(encode_entries(entries), DEFAULT) == entries
     table = Awareness()
-    table.receive(None, entries)
+    table.receive("another node", entries)
     assert len(table) <= DEFAULT.awareness_clients_max
     told = table.drain()
     assert told is None or decode_entries(told, DEFAULT)
