@@ -28,7 +28,7 @@ async def test_readyz_asks_the_database(api: Service) -> None:
     answer = await api.client.get("/readyz")
     assert (answer.status_code, answer.json()) == (
         200,
-        {"ready": True, "open": True, "probes": {"database": "ok"}, "warnings": []},
+        {"ready": True, "node": "n", "open": True, "probes": {"database": "ok"}, "warnings": []},
     )
 
 
@@ -47,6 +47,7 @@ async def test_readyz_says_what_does_not_work(api: Service) -> None:
     assert answer.status_code == 503
     assert answer.json() == {
         "ready": False,
+        "node": "n",
         "open": True,
         "probes": {"database": "the disk is full", "bus": "no answer in 0.01 s", "node": "draining"},
         "warnings": [],
