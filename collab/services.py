@@ -22,7 +22,6 @@ from collab.auth.credentials import scrub
 from collab.auth.vigil import Vigil
 from collab.bus.base import Bus
 from collab.bus.local import LocalBus
-from collab.bus.redis import RedisBus
 from collab.checkpoint import Checkpointer, Policy
 from collab.engine.client import Engine
 from collab.entrance import Entrance
@@ -206,6 +205,8 @@ async def _bus(settings: Settings, node: str, stack: AsyncExitStack) -> Bus:
         return LocalBus()
     if settings.embedded:
         raise UnsafeSettings("several nodes need a database that they share: set COLLAB_DATABASE_URL to a Postgres")
+    from collab.bus.redis import RedisBus  # a sixth of a node's start, which one alone need not wait for
+
     bus = RedisBus(settings.redis_url.get_secret_value(), node, prefix=settings.redis_prefix)
     await bus.start()
     stack.push_async_callback(bus.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,11 @@ from collab.store.open import open_store
 from collab.types import Scope
 from tests import node_tools, realservers
 from tests.server import running_server
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half of the long tests wait for a server, a browser or a clock: two workers to a core keep it busy."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+
+from tests import zygote
+from tests.zygote import Forked
 
 START_S = 90.0  # on a machine that does much else
 READY = re.compile(r"(https?://[^/\s]+:\d+)/docs")
@@ -28,7 +30,7 @@ def wait_until(holds: Callable[[], object], timeout_s: float = 20.0, what: str =
 
 
 class Server:
-    """`python -m collab serve` on `data`. `output` is what it has printed so far, over all its lives."""
+    """`collab serve` on `data`. `output` is what it has printed so far, over all its lives."""
 
     def __init__(self, data: Path, args: Sequence[str] = (), env: Mapping[str, str] | None = None) -> None:
         self.data = data
@@ -37,7 +39,7 @@ class Server:
         self._port = 0
         self._args = args
         self._env = {k: v for k, v in os.environ.items() if not k.startswith("COLLAB_")} | dict(env or {})
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Forked | subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
 
     @property
@@ -54,16 +56,13 @@ class Server:
     def start(self) -> None:
         """Starts it, on the port it had before if it had one, and returns when /readyz says yes."""
         told = threading.Event()
-        command = [sys.executable, "-m", "collab", "serve", "--host", "127.0.0.1", "--port", str(self._port)]
-        self._process = subprocess.Popen(
-            [*command, "--data", str(self.data), *self._args],
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read, args=(self._process, told), daemon=True)
+        serve = ["serve", "--host", "127.0.0.1", "--port", str(self._port), "--data", str(self.data)]
+        ours, theirs = os.pipe()
+        try:
+            self._process = zygote.start([*serve, *self._args], self._env, theirs)
+        finally:
+            os.close(theirs)
+        self._reader = threading.Thread(target=self._read, args=(ours, told), daemon=True)
         self._reader.start()
         assert told.wait(START_S), self._text("the server did not say where it listens")
         assert self.url, self._text("the server ended at once")
@@ -91,16 +90,14 @@ class Server:
                 process.wait()
             if self._reader is not None:
                 self._reader.join(5.0)
-            if process.stdout is not None:
-                process.stdout.close()
 
-    def _read(self, process: subprocess.Popen[str], told: threading.Event) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self.output.append(line)
-            if found := READY.search(line):
-                self.url = found[1]
-                told.set()
+    def _read(self, ours: int, told: threading.Event) -> None:
+        with open(ours, errors="replace") as output:
+            for line in output:
+                self.output.append(line)
+                if found := READY.search(line):
+                    self.url = found[1]
+                    told.set()
         told.set()  # it has ended
 
     def _is_ready(self) -> bool:
@@ -118,8 +115,8 @@ class Server:
 def running_server(data: Path, *args: str, env: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A server on a free port until the block ends; `args` are further flags of `collab serve`."""
     server = Server(data, args, env)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()

@@ -33,6 +33,7 @@ from collab.sockets.upgrade import Upgrade
 log = structlog.get_logger(__name__)
 
 BINARY, CONTINUATION, CLOSE = WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+LINGER_S = 1.0  # what comes this long after our close frame is read and dropped
 CLOSE_S = 2.0
 REASON_BYTES_MAX = 123  # of a close frame (RFC 6455 5.5)
 HELD_BYTES_MAX = 64 * 1024  # what a client may send before it is admitted; honest ones send nothing
@@ -79,11 +80,22 @@ class FastSocket(WSListener):
     def close(self, error: CollabError) -> None:
         """Sends the error's close code and hangs up; the session is over at once, whether that is read or not."""
         self._leave(error)
-        if self.transport is not None and not self.transport.is_disconnected:
+        transport = self.transport
+        if transport is not None and not (transport.is_disconnected or transport.is_close_frame_sent):
             reason = error.detail.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
-            self.transport.send_close(cast(WSCloseCode, error.close_code), reason)
-            self.transport.disconnect()
-            asyncio.get_running_loop().call_later(CLOSE_S, self._abort)
+            transport.send_close(cast(WSCloseCode, error.close_code), reason)
+            self._linger(transport)
+
+    def _linger(self, transport: WSTransport) -> None:
+        """Reads on until the client has hung up, for a moment: closing over what it had sent meanwhile would reset
+        the connection, and who was typing would lose the close code, come back, and be refused again and again.
+        """
+        underlying = transport.underlying_transport
+        if not underlying.is_closing() and not underlying.is_reading():
+            underlying.resume_reading()
+        loop = asyncio.get_running_loop()
+        loop.call_later(LINGER_S, transport.disconnect)
+        loop.call_later(CLOSE_S, self._abort)
 
     def _abort(self) -> None:
         """For a client that does not take what is queued for it."""
@@ -148,7 +160,8 @@ class FastSocket(WSListener):
             self._fragment(kind, frame)
         elif kind == CLOSE:
             self._leave()
-            transport.send_close(frame.get_close_code())
+            if not transport.is_close_frame_sent:
+                transport.send_close(frame.get_close_code())
             transport.disconnect()
         elif kind == WSMsgType.PING:
             self._pong(frame.get_payload_as_bytes())

@@ -269,5 +269,39 @@ async def test_a_fault_of_ours_ends_that_socket_and_is_told(
     await second.send(encode_step1(b"\x00"))
     assert (await second.recv())[:1] == b"\x00"
     assert len(node.hub.slots["doc"].room.sessions) == 1
-    assert "ZeroDivisionError" in capsys.readouterr().out
+    assert "ZeroDivisionError" in "".join(capsys.readouterr())
     await second.close()
+
+
+async def test_who_is_sending_meanwhile_learns_the_close_code_all_the_same(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server hangs up after the client, not over what the client had sent before it knew."""
+    monkeypatch.setattr("collab.sockets.fast.LINGER_S", 60.0)
+    monkeypatch.setattr("collab.sockets.fast.CLOSE_S", 60.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(node.url.rsplit(":", 1)[1].split("/")[0]))
+    writer.write(HANDSHAKE)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(masked(encode_update(b"\x01")))  # cut off
+    while (head := await reader.readexactly(2))[0] != 0x88:
+        await reader.readexactly(head[1])  # the greeting: short frames
+    assert int.from_bytes((await reader.readexactly(head[1]))[:2], "big") == 4422
+    for clock in range(50):
+        writer.write(masked(encode_update(typed(1, clock, "x"))))
+        await writer.drain()
+        await asyncio.sleep(0)
+    assert not reader.at_eof()
+    writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+HANDSHAKE = (
+    b"GET /sync/doc HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def masked(message: bytes) -> bytes:
+    """A client's binary frame of at most 125 bytes, under a mask of zeros."""
+    return bytes([0x82, 0x80 | len(message), 0, 0, 0, 0]) + message
