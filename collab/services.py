@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING, cast
 
 from fastapi import FastAPI
 
@@ -49,6 +50,9 @@ AUDIT_CLOSE_S = 3.0
 
 
 UPDATES_PER_ROW = 8  # in a busy document's log; more of them in a row make it count as several
+
+if TYPE_CHECKING:
+    from collab.bus.redis import RedisBus
 
 
 def limits_of(settings: Settings, open_to_all: bool) -> Limits:
@@ -169,7 +173,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             counters=counters,
             refusals=refusals,
             probes={"database": store.log.ping, "commits": journal.probe},
-            hints={"bus": lambda: bus.up} if isinstance(bus, RedisBus) else {},
+            hints={"bus": lambda: shared.up} if (shared := _shared(bus)) is not None else {},
             gauges=lambda: {**_gauges(journal, hub, checkpointer, engine, bus), **vitals.figures()},
             warnings=vitals.warnings,
             alone=store.embedded,
@@ -211,6 +215,11 @@ async def _bus(settings: Settings, node: str, stack: AsyncExitStack) -> Bus:
     await bus.start()
     stack.push_async_callback(bus.close)
     return bus
+
+
+def _shared(bus: Bus) -> RedisBus | None:
+    """The bus, if it reaches other nodes."""
+    return None if isinstance(bus, LocalBus) else cast("RedisBus", bus)
 
 
 async def _engine(settings: Settings, stack: AsyncExitStack) -> Engine:
@@ -267,7 +276,7 @@ def _gauges(journal: Journal, hub: Hub, checkpointer: Checkpointer, engine: Engi
         "commit_rows_p99": _quantile(figures.batch_rows, 0.99),
         "checkpoint_failures": checkpointer.figures.failed,
         "cpu_share": hub.pace.load,
-        **(bus.figures() if isinstance(bus, RedisBus) else {}),
+        **(shared.figures() if (shared := _shared(bus)) is not None else {}),
         **{f"engine_{name}": float(value) for name, value in engine.counters.items()},
     }
 
