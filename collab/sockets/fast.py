@@ -7,7 +7,6 @@ held until the caller is admitted and the document is loaded; a refusal is a pla
 from __future__ import annotations
 
 import asyncio
-import logging
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -28,6 +27,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public
 from collab.core.session import Session
 from collab.errors import BadFrame, CollabError, Draining, Overloaded, TooLarge
 from collab.sockets.admission import Admission, Sockets, refusal_headers
+from collab.sockets.quiet import QUIET
 from collab.sockets.upgrade import Upgrade
 
 log = structlog.get_logger(__name__)
@@ -37,28 +37,6 @@ LINGER_S = 1.0  # what comes this long after our close frame is read and dropped
 CLOSE_S = 2.0
 REASON_BYTES_MAX = 123  # of a close frame (RFC 6455 5.5)
 HELD_BYTES_MAX = 64 * 1024  # what a client may send before it is admitted; honest ones send nothing
-
-
-class QuietLogger:
-    """picows makes one logging.Logger per connection unless it is given something that is not one."""
-
-    name = "picows"
-
-    def isEnabledFor(self, level: int) -> bool:
-        return level >= logging.WARNING
-
-    def log(self, *args: object, **kwargs: object) -> None:
-        """Connection chatter is not logged."""
-
-    debug = info = log
-
-    def warning(self, message: str, *args: object, **kwargs: object) -> None:
-        logging.getLogger("picows").warning(message, *args)
-
-    error = exception = warning
-
-
-QUIET = QuietLogger()
 
 
 class FastSocket(WSListener):
