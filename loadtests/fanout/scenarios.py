@@ -31,9 +31,9 @@ class Shape:
 
 
 SHAPES = {
-    "A": Shape(rooms=1, clients=100, writers=10, start=20),
-    "B": Shape(rooms=1, clients=1000, writers=5, start=4),
-    "C": Shape(rooms=200, clients=5, writers=5, start=5),
+    "A": Shape(rooms=1, clients=100, writers=10, start=100),
+    "B": Shape(rooms=1, clients=1000, writers=5, start=20),
+    "C": Shape(rooms=200, clients=5, writers=5, start=20),
 }
 SHAPE_TITLES = {
     "A": "1 room of 100 clients, 10 write",
@@ -72,7 +72,7 @@ class Pace:
 
 
 QUICK = Pace("quick", 1.5, 0.7, 1, 3, (CROWD,), (), (), minutes_per_server=3.5)
-BRIEF = Pace("brief", 2.0, 1.0, 3, 4, (50, CROWD), (10, 100, 1000), (1, 10, 100), minutes_per_server=11)
+BRIEF = Pace("brief", 1.5, 0.7, 3, 4, (50, CROWD), (10, 100, 1000), (1, 10, 100), minutes_per_server=9)
 FULL = Pace(
     *("full", 3.0, 1.0, 3, 6, (25, 50, 100, CROWD, 400)),
     *((10, 30, 100, 300, 1000, 2000), (1, 3, 10, 30, 100)),

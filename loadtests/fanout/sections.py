@@ -196,7 +196,7 @@ SECTIONS: dict[str, Section] = {
     "D": light,
     "E": storm,
     "G": presence,
-    "F": memory,
     "hump": hump,
+    "F": memory,
     "curves": curves,
 }
