@@ -45,7 +45,7 @@ def _preamble(results: Results) -> list[str]:
     durable = ", ".join(name for name in results["servers"] if PEERS[name].durable) or "none of these"
     return [
         f"Taken {when(results)} at pace `{results['pace']['name']}` "
-        f"(median of {results['pace']['rounds']}, servers in turn) with",
+        f"(median of {results['pace']['rounds']} rounds, or of those there are; servers in turn) with",
         f"`{results['command']}`",
         "",
         f"Machine: {machine}. Server on one core, generator on another, loopback only.",
@@ -82,7 +82,7 @@ def _name(server: str) -> str:
 
 
 def _highest(results: Results) -> list[str]:
-    costs = ("CPU s per 100k", "CPU %", "updates per frame", "above it, it")
+    costs = ("CPU s per 100k", "CPU %", "updates per frame", "rounds", "above it, it")
     head = ("server", "updates/s", "deliveries/s", "of collab's", "p50 ms", "p99 ms", *costs)
     lines: list[str] = []
     for letter, rows in results.get("highest", {}).items():
@@ -94,13 +94,14 @@ def _highest(results: Results) -> list[str]:
 
 def _highest_cells(row: Row | None, ours: float | None) -> tuple[str, ...]:
     if not row:
-        return ("none held", *[""] * 8)
+        return ("none held", *[""] * 9)
     bound = " (generator-bound)" if row["generator_bound"] else ""
     share = f"{row['deliveries_s'] / ours:.3f}" if ours else ""
     return (
         *(f"{row['updates_s']:,.0f}", f"{row['deliveries_s']:,.0f}{bound}", share),
         *(f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}", f"{row['cpu_s_per_100k']:.3f}"),
-        *(f"{row['server_cpu_pct']:.0f}", f"{row['updates_per_frame']:.1f}", row.get("breaks", "")),
+        *(f"{row['server_cpu_pct']:.0f}", f"{row['updates_per_frame']:.1f}"),
+        *(str(len(row.get("rounds_deliveries_s", [0]))), row.get("breaks", "")),
     )
 
 

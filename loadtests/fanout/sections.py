@@ -56,7 +56,7 @@ def highest(letter: str) -> Section:
             return {"rate": found.rate, "at": at}
 
         rounds = campaign.in_turn(title, campaign.pace.rounds, search)
-        found = {name: _median_found(taken) for name, taken in rounds.items()}
+        found = {name: _median_found(taken) for name, taken in rounds.items() if taken}
         campaign.results.setdefault("highest", {})[letter] = found
 
     return section
