@@ -60,7 +60,7 @@ class Forked:
 
 
 class Zygote:
-    """The process that forks. `env`: further variables that it must be started with."""
+    """The process that forks, with this environment."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._lock = threading.Lock()
@@ -94,19 +94,20 @@ class Zygote:
 
 
 def start(arguments: Sequence[str], env: Mapping[str, str], output: int) -> Forked | subprocess.Popen[bytes]:
-    """See Zygote.start; there is one zygote for each set of variables that act early. Elsewhere than on Linux, none."""
-    if not hasattr(os, "pidfd_open"):
+    """See Zygote.start. What a fork would miss has a process of its own, as everything has elsewhere than on Linux."""
+    if not hasattr(os, "pidfd_open") or _early(env) != _early(os.environ):
         command = [sys.executable, "-m", "collab", *arguments]
         return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    return _zygote(frozenset((name, value) for name, value in env.items() if name.startswith(EARLY))).start(
-        arguments, env, output
-    )
+    return _zygote().start(arguments, env, output)
+
+
+def _early(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.startswith(EARLY)}
 
 
 @functools.cache
-def _zygote(early: frozenset[tuple[str, str]]) -> Zygote:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("COLLAB_", *EARLY))}
-    return Zygote(plain | dict(early))
+def _zygote() -> Zygote:
+    return Zygote({name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")})
 
 
 def _become(request: dict[str, object], output: int) -> None:

@@ -23,6 +23,7 @@ class Writer:
         self.root = name
         self.address = address
         self.typed = 0
+        self.sworn: int | None = None  # words that count as confirmed, if not all that were
         self.doc: Doc[Any] = Doc()
         self._text = self.doc.get(name, type=Text)
 
@@ -44,11 +45,9 @@ class Writer:
 
     def lost(self, stored: Doc[Any]) -> str | None:
         """What is wrong with this writer's text in a stored document, or None."""
-        text = str(stored.get(self.root, type=Text))
-        if not text.startswith(words(self.confirmed)):
-            return (
-                f"{self.address.document}/{self.root}: {self.confirmed} words were confirmed, stored is {text[-80:]!r}"
-            )
+        text, confirmed = str(stored.get(self.root, type=Text)), self.confirmed if self.sworn is None else self.sworn
+        if not text.startswith(words(confirmed)):
+            return f"{self.address.document}/{self.root}: {confirmed} words were confirmed, stored is {text[-80:]!r}"
         if not words(self.typed).startswith(text):
             return f"{self.address.document}/{self.root}: stored is what was never typed: {text[-80:]!r}"
         return None

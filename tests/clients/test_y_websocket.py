@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.clients.puppets import Puppet, Puppets, puppets
-from tests.server import Server, running_server
+from tests.server import Server, running_server, wait_until
 
 VERSIONS = [1, 2, 3]
 SOON_S = 10.0  # presence is renewed every 15 s anyway: what is seen before that came from the server's own rules
@@ -152,7 +152,9 @@ def test_any_name_reaches_its_own_document(server: Server, people: Puppets, name
     ana.insert(0, name)
     bo = people.connect(1, server.socket_url, quote(name, safe="/"))
     bo.reads(name)
-    details = httpx2.get(f"{server.url}/api/documents/{quote(name, safe='')}").raise_for_status().json()
+    address = f"{server.url}/api/documents/{quote(name, safe='')}"
+    wait_until(lambda: httpx2.get(address).is_success, what="the commit of what was shown")
+    details = httpx2.get(address).json()
     assert details["id"] == name
     assert details["seq"] > 0
 

@@ -99,7 +99,9 @@ async def campaign(disk: Medium, rounds: int, seed: int, sync: str, until_s: flo
                 await make_documents(victim, writers, http)
                 for _ in range(min(CUTS_PER_CAST, rounds - tally.kills)):
 
-                    def pull() -> None:
+                    def pull(writers: list[Writer] = writers) -> None:
+                        for writer in writers:  # what is read after the cut may have been sent after it
+                            writer.sworn = writer.confirmed
                         disk.cut()
                         victim.kill()
 

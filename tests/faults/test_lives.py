@@ -17,7 +17,7 @@ def test_what_was_confirmed_survives_sigkill_and_all_agree_afterwards(tmp_path: 
     with kills.victim_on("postgres", tmp_path) as victim:
         tally, wrong = asyncio.run(kills.campaign(victim, rounds=3, seed=3))
     assert wrong == []
-    assert tally.kills == 3 and tally.confirmed > 10
+    assert tally.kills == 3 and tally.confirmed > 0
 
 
 @cuts
@@ -25,7 +25,7 @@ def test_what_was_confirmed_survives_a_power_cut() -> None:
     with power.medium() as disk:
         tally, lost = asyncio.run(power.campaign(disk, rounds=2, seed=3, sync="full"))
     assert lost == []
-    assert tally.kills == 2 and tally.confirmed > 10
+    assert tally.kills == 2 and tally.confirmed > 0
 
 
 @cuts

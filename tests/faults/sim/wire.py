@@ -86,6 +86,7 @@ class ServerEnd:
         self.underlying_transport = self
         self.unbounded: Callable[[str], None] = lambda reason: None  # told when the shell writes into a full buffer
         self.is_disconnected = False
+        self.is_close_frame_sent = False
         self.dead = False  # the process behind it is gone
         self.buffered = 0
         self.listener: Any = None
@@ -119,11 +120,14 @@ class ServerEnd:
 
     def send_close(self, code: Any, message: str = "") -> None:
         self._code = int(getattr(code, "value", code))
+        self.is_close_frame_sent = True
+        self.down.send(None)  # a tab that reads it hangs up, as browsers do
 
     def disconnect(self) -> None:
         """Flushes, then closes."""
         self.is_disconnected = True
-        self.down.send(None)
+        if not self.is_close_frame_sent:
+            self.down.send(None)
 
     def abort(self) -> None:
         self.is_disconnected = True
