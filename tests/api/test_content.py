@@ -281,15 +281,16 @@ async def test_restore_while_two_editors_type(api: Service) -> None:
         del bob.doc.get("page", type=pycrdt.XmlFragment).children[0]
         await ann.saved()
         restoring = asyncio.create_task(api.client.post(f"{SNAPSHOTS}/{snapshot}/restore"))
-        for _ in range(STROKES_MAX):  # each without seeing the other: merging them costs their product
-            ann.doc.get("typed", type=pycrdt.Text).insert(0, "a")
-            bob.doc.get("typed", type=pycrdt.Text).insert(0, "b")
+        strokes = 0
+        while strokes < STROKES_MAX and not restoring.done():
+            stroke(ann, bob)  # each without seeing the other: merging them costs their product
+            strokes += 1
             await asyncio.sleep(0)
-            if restoring.done():
-                break
         answer = await restoring
         assert answer.status_code == 200, answer.text
+        stroke(ann, bob)  # the earlier ones may all have come before the restore read the document, and so be undone
         await ann.saved()
+        await bob.saved()
         now = (await api.client.get(CONTENT)).json()
         ann.receive()
         bob.receive()
@@ -300,6 +301,14 @@ async def test_restore_while_two_editors_type(api: Service) -> None:
     kept = (await api.client.get(f"{SNAPSHOTS}/{answer.json()['before']}/content")).json()
     assert "default" not in kept or kept["default"]["content"] == ""
     assert kept["todo"]["content"][-1] == "spoilt"
+    undone = kept["typed"]["content"] if "typed" in kept else ""
+    assert len(typed) + len(undone) >= 2 * (strokes + 1), "a stroke is neither there nor in what was kept"
+
+
+def stroke(ann: Editor, bob: Editor) -> None:
+    """One letter by each."""
+    ann.doc.get("typed", type=pycrdt.Text).insert(0, "a")
+    bob.doc.get("typed", type=pycrdt.Text).insert(0, "b")
 
 
 async def test_comparing_snapshots(api: Service) -> None:
