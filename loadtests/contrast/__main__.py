@@ -108,7 +108,7 @@ def measure(archive: Archive, options: argparse.Namespace) -> None:
 
 
 def here(study: Study, pace: Pace, options: argparse.Namespace) -> None:
-    """Everything, on servers of our own; the most telling first, since the time may end."""
+    """Everything, on servers of our own. Each of the seven dimensions first, then the curves: the time may end."""
     wanted = set(options.only or SECTIONS)
     grid = [p for p in points(pace, options.users, options.edits, options.interval) if p.section in wanted]
     middle = [point for point in grid if point.section in ("kinds", "idle")]
@@ -117,19 +117,19 @@ def here(study: Study, pace: Pace, options: argparse.Namespace) -> None:
     with Host(plain_core) as host:
         study.weigh_idle(host.pid)
         study.curves(middle, host.origin, host.pid)
+        if "crud" in wanted:
+            study.crud(host.origin, host.pid)
+        if "security" in wanted:
+            study.security()
+        study.curves([p for p in secured if not p.shape.tls], host.origin, host.pid)
+        if secured:
+            with Host(plain_core, tls=True) as https:
+                study.curves([p for p in secured if p.shape.tls], https.origin, https.pid)
         if "restart" in wanted:
             study.restarts()
         if "memory" in wanted:
             study.memory()
         study.curves([p for p in grid if p not in middle], host.origin, host.pid)
-        study.curves([p for p in secured if not p.shape.tls], host.origin, host.pid)
-        if "crud" in wanted:
-            study.crud(host.origin, host.pid)
-        if secured:
-            with Host(plain_core, tls=True) as https:
-                study.curves([p for p in secured if p.shape.tls], https.origin, https.pid)
-        if "security" in wanted:
-            study.security()
         if "limit" in wanted:
             study.limits(host.origin, host.pid)
 
