@@ -150,6 +150,12 @@ class Draining(CollabError):
     code, http_status, close_code, may_retry = "draining", 503, 1012, True
 
 
+class NodeSilent(CollabError):
+    """Another node did not answer in time."""
+
+    code, http_status, close_code, may_retry = "node_silent", 504, 4543, True
+
+
 class SlowReader(CollabError):
     """The connection does not read what it is sent."""
 

@@ -17,6 +17,7 @@ from collab.bus.base import EVERYBODY, Bus, BusFrame, Kind
 from collab.core.elsewhere import pass_nudge, take_presence
 from collab.errors import CollabError, StorageUnavailable
 from collab.gaps import Gaps
+from collab.inquiries import Inquiries
 from collab.slot import Slot
 from collab.store.base import UNBORN, UpdateLog
 from collab.types import DocumentId
@@ -45,6 +46,7 @@ class Neighbours:
         self._bus = bus
         self._log = update_log
         self.gaps = Gaps(update_log, hub.counters, self._taken, self._ended)
+        self.inquiries = Inquiries(hub.node, bus)
         self._spent: tuple[Callable[[], bytes | None], Callable[[bytes], None]] | None = None
         self._opening: dict[DocumentId, list[BusFrame]] = {}
         self._heard: dict[str, float] = {}  # node to loop time
@@ -127,6 +129,9 @@ class Neighbours:
         if frame.kind is Kind.SPENT:
             self._take_spent(frame)
             return
+        if frame.kind in (Kind.QUESTION, Kind.ANSWER):
+            self._take_inquiry(frame)
+            return
         opening = self._opening.get(frame.document)
         if opening is not None:
             opening.append(frame)
@@ -141,6 +146,12 @@ class Neighbours:
                 self._spent[1](frame.bodies[0])
             except (ValueError, TypeError, IndexError):
                 self._hub.counters.bus_failures += 1
+
+    def _take_inquiry(self, frame: BusFrame) -> None:
+        try:
+            self.inquiries.take(frame)
+        except ValueError:
+            self._hub.counters.bus_failures += 1
 
     def _receive(self, slot: Slot, frame: BusFrame) -> None:
         """One room's fault, or one bad frame, must not stop the others."""
@@ -198,6 +209,11 @@ class Neighbours:
             self._buried.discard(frame.node)
             self._ask_everywhere()
 
+    def heard(self) -> dict[str, float]:
+        """Seconds since each node was last heard; one that went down in order, or long ago, is not among them."""
+        now = asyncio.get_running_loop().time()
+        return {node: now - at for node, at in self._heard.items()}
+
     def _bury(self, node: str) -> None:
         for slot in list(self._hub.slots.values()):
             slot.room.awareness.leave(node)
@@ -217,6 +233,7 @@ class Neighbours:
         if self.alone:
             return
         await self._bus.subscribe(EVERYBODY)
+        await self.inquiries.listen()
         while True:
             await asyncio.sleep(uniform(0.8, 1.0) * ROUND_S)
             try:

@@ -27,6 +27,7 @@ from collab.api import (
     tickets,
     updates,
 )
+from collab.api.cluster import Cluster
 from collab.api.edge import API, Edge
 from collab.api.parts import Parts
 from collab.api.polls import Polls
@@ -68,6 +69,7 @@ def create_app(parts: Parts, cors: Iterable[str] = ()) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
+    app.state.cluster = Cluster(parts, parts.operations) if parts.operations is not None else None
     api = APIRouter(prefix=API)
     for router in ROUTERS:
         api.include_router(router)

@@ -25,6 +25,8 @@ class Kind(IntEnum):
     ALIVE = 7  # to EVERYBODY, once a second
     SPENT = 9  # to EVERYBODY; bodies: what callers have taken of their rates on the sender
     BYE = 8  # to EVERYBODY: the node goes down and takes its people along
+    QUESTION = 10  # to one node's channel; bodies: the question's name, what is asked, particulars
+    ANSWER = 11  # to the asking node's channel; bodies: the question's name, an error's code or nothing, the answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,33 @@ export interface RoomLine {
   behind_s: number
 }
 
-export interface ConsoleView {
+export interface Refused {
+  where: string
+  code: string
+  count: number
+}
+
+export interface NodeView {
   node: string
+  host: string
   version: string
-  open: boolean
   draining: boolean
   figures: Record<string, number>
-  refusals: { where: string; code: string; count: number }[]
-  quarantined: [string, string][] | null
+  refusals: Refused[]
   rooms: RoomLine[]
   rooms_open: number
 }
 
+/** The node that answers, and the others; `silent` did not answer it in time. */
+export interface ConsoleView extends NodeView {
+  open: boolean
+  quarantined: [string, string][] | null
+  others: NodeView[]
+  silent: { node: string; heard_s: number; why: string }[]
+}
+
 export interface SessionLine {
+  node: string
   id: string
   user: string
   name: string | null
@@ -53,17 +67,24 @@ export interface TraceLine {
   dropped: number
 }
 
+/** A document's room on one node. */
+export interface Place {
+  node: string
+  document: string
+}
+
 const room = (id: string) => `/api/console/rooms/${encodeURIComponent(id)}`
+const on = (node: string) => `?node=${encodeURIComponent(node)}`
 const call = async <T,>(method: string, path: string): Promise<T> => (await guarded(api.request(method, path))).json() as Promise<T>
 
 export const look = () => call<ConsoleView>('GET', '/api/console')
-export const lastHour = () => call<HourView>('GET', '/api/console/hour')
+export const lastHour = (node: string) => call<HourView>('GET', `/api/console/hour${node && on(node)}`)
 export const sessions = (id: string) => call<SessionLine[]>('GET', room(id))
-export const checkpoint = (id: string) => call<{ seq: number | null; bytes: number | null }>('POST', `${room(id)}/checkpoint`)
-export const drain = () => guarded(api.request('POST', '/api/console/drain'))
+export const checkpoint = ({ document, node }: Place) => call<{ seq: number | null; bytes: number | null }>('POST', `${room(document)}/checkpoint${on(node)}`)
+export const drain = (node: string) => guarded(api.request('POST', `/api/console/drain${on(node)}`))
 
-export async function* trace(id: string, content: boolean, signal: AbortSignal): AsyncGenerator<TraceLine> {
-  for await (const { event, data } of api.stream(`${room(id)}/trace`, { content }, signal)) {
+export async function* trace({ document, node }: Place, content: boolean, signal: AbortSignal): AsyncGenerator<TraceLine> {
+  for await (const { event, data } of api.stream(`${room(document)}/trace`, { content, node }, signal)) {
     if (event === 'line') yield JSON.parse(data) as TraceLine
   }
 }

@@ -4,8 +4,10 @@ import { useEffect } from 'preact/hooks'
 import { locked } from '../session'
 import { Header } from '../ui/header'
 import { SignIn } from '../ui/signin'
-import { drain, lastHour, look, type ConsoleView, type HourView } from './api'
+import { drain, lastHour, look, type HourView, type Place } from './api'
 import './console.css'
+import { Look } from './look'
+import { Nodes } from './nodes'
 import { Plots } from './plots'
 import { Room } from './room'
 import { Refusals, Rooms, Tiles } from './tables'
@@ -15,12 +17,12 @@ const LOOK_MS = 1000
 const HOUR_MS = 5000
 
 export function Page(_: { id: string }) {
-  const view = useSignal<ConsoleView | undefined>(undefined)
-  const before = useSignal<ConsoleView | undefined>(undefined)
+  const seen = useSignal<Look | undefined>(undefined)
+  const plotted = useSignal('')
   const hour = useSignal<HourView | undefined>(undefined)
   const trouble = useSignal<Problem | Error | undefined>(undefined)
-  const chosen = useSignal<string | undefined>(undefined)
-  const draining = useSignal(false)
+  const chosen = useSignal<Place | undefined>(undefined)
+  const draining = useSignal<string | undefined>(undefined)
   useEffect(() => {
     document.title = 'Console · collab'
     const every = (ms: number, read: () => Promise<void>) => {
@@ -35,51 +37,53 @@ export function Page(_: { id: string }) {
     }
     const stops = [
       every(LOOK_MS, async () => {
-        const seen = await look()
-        ;[before.value, view.value] = [view.value, seen]
+        const view = await look()
+        seen.value = new Look(view, performance.now(), seen.value && new Look(seen.value.view, seen.value.at, undefined))
+        if (!seen.value.nodes.some(({ node }) => node === plotted.value)) plotted.value = ''
       }),
-      every(HOUR_MS, async () => void (hour.value = await lastHour())),
+      every(HOUR_MS, async () => void (hour.value = await lastHour(plotted.value))),
     ]
     return () => stops.forEach((stop) => stop())
-  }, [])
+  }, [plotted.value])
   const error = trouble.value
   if (locked.value) return <SignIn here="console" why="The console is for operators: give an API key with the scope admin." />
   if (error instanceof Problem && error.status === 403) return <SignIn here="console" why="This key is not an admin’s. Give one with the scope admin." />
-  const now = view.value
+  const now = seen.value
   return (
     <>
       <Header here="console" />
       <main class="page console">
         <div class="row wrap">
           <h1 class="grow">Console</h1>
-          {now && <span class={`chip ${now.draining ? 'warn' : now.figures['journal_healthy'] ? 'good' : 'bad'}`}>{now.draining ? 'Draining' : now.figures['journal_healthy'] ? 'Healthy' : 'Storage trouble'}</span>}
-          {now && <span class="chip plain mono">node {now.node}</span>}
-          {now && <span class="chip plain">collab {now.version}</span>}
-          <button class="button danger" disabled={!now || now.draining} onClick={() => (draining.value = true)}>Drain this node</button>
+          {now && <span role="status" class={`chip ${now.state[0]}`}>{now.state[1]}</span>}
+          {now && <span class="chip plain mono">{now.several ? `${now.nodes.length} nodes` : `node ${now.view.node}`}</span>}
+          {now && <span class="chip plain">collab {now.view.version}</span>}
+          {!now?.several && <button class="button danger" disabled={!now || now.view.draining} onClick={() => (draining.value = now!.view.node)}>Drain this node</button>}
         </div>
-        {now?.open && <p class="notice warn">This server is open: no authentication is configured, and whoever reaches it may do everything, this console included.</p>}
+        {now?.view.open && <p class="notice warn">This server is open: no authentication is configured, and whoever reaches it may do everything, this console included.</p>}
         {error && <p class="notice bad" role="alert">What is shown is old: {error.message}.</p>}
         {!now && !error && <p class="muted" role="status">Looking…</p>}
         {now && (
           <>
-            <Tiles now={now} before={before.value} />
-            <Rooms now={now} chosen={chosen} />
-            {chosen.value !== undefined && <Room key={chosen.value} id={chosen.value} onClose={() => (chosen.value = undefined)} />}
-            {hour.value && <Plots hour={hour.value} />}
-            <Refusals now={now} />
+            <Tiles look={now} />
+            {now.several && <Nodes look={now} onDrain={(node) => (draining.value = node)} />}
+            <Rooms look={now} chosen={chosen} />
+            {chosen.value !== undefined && <Room key={`${chosen.value.node} ${chosen.value.document}`} place={chosen.value} several={now.several} onClose={() => (chosen.value = undefined)} />}
+            {hour.value && <Plots hour={hour.value} nodes={now.nodes.map(({ node }) => node)} node={plotted.value} onNode={(node) => (plotted.value = node)} />}
+            <Refusals look={now} />
           </>
         )}
       </main>
-      {draining.value && <Drain onClose={() => (draining.value = false)} />}
+      {draining.value !== undefined && <Drain node={draining.value} several={!!now?.several} onClose={() => (draining.value = undefined)} />}
     </>
   )
 }
 
-function Drain({ onClose }: { onClose: () => void }) {
+function Drain({ node, several, onClose }: { node: string; several: boolean; onClose: () => void }) {
   const failed = useSignal('')
-  const go = () => drain().then(onClose, (error: Error) => (failed.value = error.message))
+  const go = () => drain(node).then(onClose, (error: Error) => (failed.value = error.message))
   return (
-    <Dialog title="Drain this node?" onClose={onClose} onSubmit={() => void go()}>
+    <Dialog title={several ? `Drain node ${node}?` : 'Drain this node?'} onClose={onClose} onSubmit={() => void go()}>
       <p>Every socket is closed and asked to come back to another node, and nobody is let in again until this node is restarted. What was typed is stored first.</p>
       {failed.value && <p class="notice bad" role="alert">{failed.value}</p>}
       <footer>

@@ -4,13 +4,21 @@ import { editorAddress } from '../address'
 import { api, guarded } from '../session'
 import { Glyph } from '../ui/glyphs'
 import { bytesText, durationText } from '../ui/times'
-import { checkpoint, sessions, trace, type SessionLine, type TraceLine } from './api'
+import { checkpoint, sessions, trace, type Place, type SessionLine, type TraceLine } from './api'
 
 const REFRESH_MS = 1500
 const LINES_MAX = 300
 
-/** One room: who is in it, what passes through it, and what an operator can do. */
-export function Room({ id, onClose }: { id: string; onClose: () => void }) {
+interface RoomProps {
+  place: Place
+  /** Whether there are other nodes, so that it has to be said which one is meant. */
+  several: boolean
+  onClose: () => void
+}
+
+/** One room: who is in the document on any node, what passes through this one, and what an operator can do. */
+export function Room({ place, several, onClose }: RoomProps) {
+  const { document: id, node } = place
   const people = useSignal<SessionLine[] | undefined>(undefined)
   const said = useSignal('')
   const load = () => sessions(id).then((found) => (people.value = found), (error: Error) => (said.value = error.message))
@@ -20,7 +28,7 @@ export function Room({ id, onClose }: { id: string; onClose: () => void }) {
     return () => clearInterval(timer)
   }, [id])
   const fold = () =>
-    checkpoint(id).then(
+    checkpoint(place).then(
       ({ seq, bytes }) => (said.value = seq === null ? 'There was nothing to fold.' : `Folded up to ${seq}: ${bytesText(bytes ?? 0)}.`),
       (error: Error) => (said.value = `No checkpoint: ${error.message}`),
     )
@@ -32,29 +40,30 @@ export function Room({ id, onClose }: { id: string; onClose: () => void }) {
   return (
     <section class="card room" aria-label={`Room ${id}`}>
       <header>
-        <h2 class="grow">{id}</h2>
+        <h2 class="grow">{id}{several && <span class="small muted mono"> on node {node}</span>}</h2>
         <a class="button small" href={editorAddress(id)}>Open</a>
         <button class="button small" onClick={() => void fold()}>Checkpoint now</button>
         <button class="button quiet icon small" aria-label="Close this room" onClick={onClose}><Glyph name="close" /></button>
       </header>
       {said.value && <p class="notice" role="status">{said.value}</p>}
-      <Sessions people={people.value} onRevoke={(user) => void revoke(user)} />
-      <Trace id={id} />
+      <Sessions people={people.value} several={several} onRevoke={(user) => void revoke(user)} />
+      <Trace place={place} several={several} />
     </section>
   )
 }
 
-function Sessions({ people, onRevoke }: { people: SessionLine[] | undefined; onRevoke: (user: string) => void }) {
+function Sessions({ people, several, onRevoke }: { people: SessionLine[] | undefined; several: boolean; onRevoke: (user: string) => void }) {
   if (!people) return <p class="muted" role="status">Looking…</p>
-  if (people.length === 0) return <p class="muted">Nobody is in this room on this node.</p>
+  if (people.length === 0) return <p class="muted">Nobody is in this document now.</p>
   return (
-    <div class="scroll">
+    <div class="scroll" role="region" aria-label="Who is here" tabIndex={0}>
       <table>
-        <thead><tr><th>User</th><th>By</th><th>Access</th><th>State</th><th><span class="hidden-visually">Action</span></th></tr></thead>
+        <thead><tr><th>User</th>{several && <th>Node</th>}<th>By</th><th>Access</th><th>State</th><th><span class="hidden-visually">Action</span></th></tr></thead>
         <tbody>
           {people.map((one) => (
             <tr key={one.id}>
               <td>{one.name ?? one.user} {one.name && <span class="small muted mono">{one.user}</span>}</td>
+              {several && <td class="mono">{one.node}</td>}
               <td>{one.kind}</td>
               <td>{one.access}</td>
               <td>{one.behind_s !== null ? `behind for ${durationText(one.behind_s)}` : one.waits_for_disk ? 'waits for the disk' : 'up to date'}</td>
@@ -68,7 +77,7 @@ function Sessions({ people, onRevoke }: { people: SessionLine[] | undefined; onR
 }
 
 /** Frames as they pass. What is in them is shown only if that is asked for, and that is written into the audit. */
-function Trace({ id }: { id: string }) {
+function Trace({ place, several }: { place: Place; several: boolean }) {
   const running = useSignal(false)
   const content = useSignal(false)
   const lines = useSignal<TraceLine[]>([])
@@ -78,14 +87,14 @@ function Trace({ id }: { id: string }) {
     if (!running.value) return
     const stop = new AbortController()
     const follow = async () => {
-      for await (const line of trace(id, content.value, stop.signal)) lines.value = [...lines.value.slice(1 - LINES_MAX), line]
+      for await (const line of trace(place, content.value, stop.signal)) lines.value = [...lines.value.slice(1 - LINES_MAX), line]
     }
     follow().then(
       () => (running.value = false),
       (error: Error) => stop.signal.aborted || ((failed.value = error.message), (running.value = false)),
     )
     return () => stop.abort()
-  }, [running.value, content.value, id])
+  }, [running.value, content.value])
   useEffect(() => {
     list.current?.scrollTo({ top: list.current.scrollHeight })
   }, [lines.value])
@@ -95,7 +104,7 @@ function Trace({ id }: { id: string }) {
       <div class="row wrap">
         <button class="button small" aria-pressed={running.value} onClick={() => ((running.value = !running.value), (failed.value = ''))}>
           <Glyph name={running.value ? 'pause' : 'play'} />
-          {running.value ? 'Stop the trace' : 'Trace this room'}
+          {running.value ? 'Stop the trace' : `Trace this room${several ? ` on node ${place.node}` : ''}`}
         </button>
         <label class="row small muted">
           <input type="checkbox" checked={content.value} onChange={(event) => (content.value = event.currentTarget.checked)} />
