@@ -32,6 +32,8 @@ def take_updates(room: Room, updates: Iterable[bytes], first_seq: int, last_seq:
         if adds or room.unsaved:
             # It may repeat what this node has shown but not committed. The log has it now, so history gets it as such.
             clocks.advance(checked)
+            if adds and not room.elsewhere:
+                room.shown_to = room.history.position
             room.history.add(update).seq = last_seq
         if adds:
             room.elsewhere.append(checked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from collab.crdt.clocks import Clocks
@@ -15,19 +15,26 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """One held update, whose it is, and the first (client, clock) it waits for."""
+    """One held update, whose it is, and what it waits for: client to the first clock that brings it further."""
 
     __slots__ = ("checked", "session", "typed", "waits_for")
 
-    def __init__(self, checked: Checked, session: Session, typed: bool, waits_for: tuple[int, int]) -> None:
+    def __init__(self, checked: Checked, session: Session, typed: bool, waits_for: dict[int, int]) -> None:
         self.checked = checked
         self.session = session
         self.typed = typed
         self.waits_for = waits_for
 
+    def is_due(self, next: Mapping[int, int]) -> bool:
+        """Whether some of it can be taken now."""
+        for client, clock in self.waits_for.items():
+            if next.get(client, 0) >= clock:
+                return True
+        return False
+
 
 class Pending:
-    """Bounded by count and bytes. An item is looked at again only when the very clock it waits for is reached."""
+    """Bounded by count and bytes. An item is looked at again only when a clock is reached that it waits for."""
 
     def __init__(self, limits: Limits, present: Container[Session]) -> None:
         """`present`: the sessions that are here. What others left behind gives way when there is no more room."""
@@ -52,13 +59,12 @@ class Pending:
             self._remove([h for h in self._items if h.session not in self._present])
         if self._is_full(size):
             raise TooLarge("too many updates ahead of what they depend on")
-        waits_for = clocks.missing(checked)
-        self._items.append(Held(checked, session, typed, waits_for))
+        self._items.append(Held(checked, session, typed, clocks.missing(checked)))
         self._bytes += size
         session.held += 1
 
     def release(self, clocks: Clocks) -> Iterator[Held]:
-        """Takes out the items whose first missing dependency has arrived, then those that these set free, and so on.
+        """Takes out the items of which a missing dependency has arrived, then those that these set free, and so on.
 
         Asked again from within, by whoever takes what it gives, it gives nothing: the outer one goes on with that. So
         a chain of a thousand is a loop and no recursion.
@@ -67,7 +73,7 @@ class Pending:
             return
         self._releasing = True
         try:
-            while due := [h for h in self._items if clocks.next.get(h.waits_for[0], 0) >= h.waits_for[1]]:
+            while due := [held for held in self._items if held.is_due(clocks.next)]:
                 for held in due:
                     if held in self._items:  # or it has given way to others meanwhile
                         self._remove([held])

@@ -69,6 +69,7 @@ class Room:
         self.promises = Promises(self.ledger)
         self.recent = Recent()
         self.elsewhere: list[Checked] = []  # committed by other nodes, not yet shown here
+        self.shown_to = 0  # the history's mark before the first of them
         self._updates: list[Checked] = []
         self._entries: list[Entry] = []
         self._sole_author: Session | None = None
@@ -102,9 +103,9 @@ class Room:
     def pause(self, session: Session, now: float) -> None:
         """Its outbox is full: nothing more is queued for it."""
         if session.behind is None and session in self.sessions:
-            if self.elsewhere:  # in the history already, but the tick that would have shown it is still to come
-                session.outbox.write(wire_of(merged(self.elsewhere)))
-            session.behind = (self.history.position, self.history.clocks.before(self._updates))
+            # What other nodes committed is in the history before the tick that shows it: that, too, it has not seen.
+            clocks = self.history.clocks.before([*self.elsewhere, *self._updates])
+            session.behind = (self.shown_to if self.elsewhere else self.history.position, clocks)
             session.slow_since = now
             self.live.pop(session, None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from collab.crdt.checked import Checked
@@ -49,30 +49,32 @@ class Clocks:
         if len(update.runs) == 1 and not update.needs and not update.deletes:
             client, start, _ = update.runs[0]
             return start <= self.next.get(client, 0)
-        return self._first_missing(update) is None
+        return next(self._lacks(update), None) is None
 
-    def missing(self, update: Checked) -> tuple[int, int]:
-        """The first (client, exclusive clock) that an update waits for; ValueError if it is ready."""
-        missing = self._first_missing(update)
-        if missing is None:
-            raise ValueError("the update is ready")
+    def missing(self, update: Checked) -> dict[int, int]:
+        """What an update waits for: client to the first exclusive clock that brings it further; empty if it is ready.
+
+        Each of them by itself: the update may hold several people's edits, and not all of them need ever come.
+        """
+        missing: dict[int, int] = {}
+        for client, clock in self._lacks(update):
+            missing[client] = min(clock, missing.get(client, clock))
         return missing
 
-    def _first_missing(self, update: Checked) -> tuple[int, int] | None:
+    def _lacks(self, update: Checked) -> Iterator[tuple[int, int]]:
         after: dict[int, int] = {}
         known = self.next.get
         for client, start, end in update.runs:
             clock = after.get(client, known(client, 0))
             if start > clock:
-                return client, start
+                yield client, start
             after[client] = max(clock, end)
         for client, clock in update.needs.items():
             if clock > after.get(client, known(client, 0)):
-                return client, clock
+                yield client, clock
         for client, _, end in update.deletes:
             if end > after.get(client, known(client, 0)):
-                return client, end
-        return None
+                yield client, end
 
     def advance(self, update: Checked) -> None:
         """Notes that a ready update is now part of the document."""

@@ -97,7 +97,7 @@ def test_a_deletion_of_the_future_waits_for_all_of_it() -> None:
     assert ahead is not None and ahead.deletes == ((1, 5, 1003),)
     clocks.advance(check(typed(1, 5, "hello")))
     assert not clocks.is_ready(ahead)
-    assert clocks.missing(ahead) == (1, 1003)
+    assert clocks.missing(ahead) == {1: 1003}
 
 
 def test_one_client_waits_while_another_goes_on() -> None:

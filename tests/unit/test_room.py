@@ -401,6 +401,15 @@ def test_saved_waits_for_what_somebody_else_brought_of_a_step_2_that_has_a_dead_
     assert to_b.take() == [encode_status(b"\x01")]
 
 
+def test_what_waits_is_looked_at_again_when_any_part_of_it_can_be_taken() -> None:
+    """It holds two people's edits; what came before one of them died with a closed tab."""
+    room = make_room()
+    a, _ = enter(room, "a")
+    room.receive(a, encode_step2(merge([typed(9, 4, "its author is gone"), typed(2, 5, " world")])), 0.0)
+    room.receive(a, encode_update(typed(2, 0, "hello")), 0.0)
+    assert [held.checked.runs for held in room.overdue] == [((9, 4, 22), (2, 5, 11))]
+
+
 def test_a_long_chain_of_waiting_updates_is_set_free_by_its_first() -> None:
     room = make_room()
     a, _ = enter(room, "a")
@@ -418,6 +427,7 @@ def test_another_nodes_commit_that_is_not_shown_yet_reaches_a_reader_whose_outbo
     to_a.take(), to_b.take()
     take_updates(room, [typed(9, 0, "remote")], 1, 1, 0.0)
     room.pause(b, 0.0)
+    assert to_b.take() == []  # it is full: nothing more is written to it
     show(room)
     room.resume(b)
     for outbox in (to_a, to_b):

@@ -1,23 +1,25 @@
 """A database in memory that forgets what was not synced when its power is cut.
 
 Planning, numbering, payloads and checksums are the store's own code; what is made up is the medium: an operation is
-first written (it survives SIGKILL, as what is in the page cache does), then synced (it survives a power cut).
+first written (it survives SIGKILL, as what is in the page cache does), then synced (it survives a power cut). Whoever
+commits holds the lock of what it commits to from before it is written until it is synced, or is known not to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
 
 from collab.crdt.clocks import Clocks
-from collab.crdt.gate import check
 from collab.errors import BadRequest, LineageRetired, NotFound
 from collab.store.append import Locked, NewRow, plan, prepare
 from collab.store.base import Append, Appended, Checkpoint, Head, LogRow, Stored
 from collab.store.loading import verified
+from tests.faults.sim.known import known
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Kept:
     lineage: str
     seq: int = 0
     rows: list[NewRow] = field(default_factory=list)
+    read: list[LogRow] = field(default_factory=list)  # the same, verified
     checkpoint: Checkpoint | None = None
     clocks: Clocks = field(default_factory=Clocks)  # what its rows hold, to be asked "is this on disk?"
 
@@ -37,9 +40,19 @@ class Kept:
         if first != self.seq + 1 or last < first:
             raise AssertionError(f"seq is not dense: a row {first}..{last} after {self.seq}")
         self.rows.append(row)
+        self.read.append(_read(row, self.lineage, self.seq))
         self.seq = last
-        for entry in _read(row, self.lineage, first - 1).entries:
-            self.clocks.advance(check(entry.update))
+        for entry in self.read[-1].entries:
+            self.clocks.advance(known(entry.update))
+
+    def after(self, seq: int) -> list[LogRow]:
+        """Verified rows that hold more than all up to `seq`."""
+        return self.read[bisect_right(self.read, seq, key=lambda row: row.last_seq) :]
+
+    def copy(self) -> Kept:
+        """Another view that begins like this one."""
+        rows, read = self.rows.copy(), self.read.copy()
+        return Kept(self.key, self.lineage, self.seq, rows, read, self.checkpoint, self.clocks.copy())
 
 
 Operation = tuple[str, NewRow | Checkpoint | str]
@@ -55,11 +68,12 @@ class Disk:
         self.written: dict[str, Kept] = {}
         self.synced: dict[str, Kept] = {}
         self._visible = self.synced
+        self._batches: dict[bytes, Appended] = {}  # of all that is written
+        self.crashes = 0  # a server's crash ends every transaction
 
     def commit(self, batch: Sequence[Append]) -> list[Appended]:
         """Written, not yet synced. An append that is there already is found by its batch id."""
-        known = {row[3]: (kept.lineage, row) for kept in self.written.values() for row in kept.rows[-50:]}
-        fresh = [append for append in batch if append.batch not in known]
+        fresh = [append for append in batch if append.batch not in self._batches]
         for append in fresh:
             if append.document not in self.written:
                 self._do(append.document, append.lineage or f"{self._random.getrandbits(64):016x}")
@@ -68,15 +82,12 @@ class Disk:
         names = {kept.key: name for name, kept in self.written.items()}
         for row in done.rows:
             self._do(names[row[0]], row)
-        results = iter(done.results)
-        return [self._found(append, known) or next(results) for append in batch]
+            self._remember(names[row[0]], row)
+        answers = {append.batch: result for append, result in zip(fresh, done.results, strict=True)}
+        return [answers.get(append.batch) or self._batches[append.batch] for append in batch]
 
-    @staticmethod
-    def _found(append: Append, known: Mapping[bytes, tuple[str, NewRow]]) -> Appended | None:
-        if append.batch not in known:
-            return None
-        lineage, row = known[append.batch]
-        return Appended(append.document, lineage, row[2], row[1])
+    def _remember(self, document: str, row: NewRow) -> None:
+        self._batches[row[3]] = Appended(document, self.written[document].lineage, row[2], row[1])
 
     def put_checkpoint(self, document: str, lineage: str, checkpoint: Checkpoint) -> None:
         """Written, not yet synced; refuses what the store would refuse."""
@@ -106,10 +117,11 @@ class Disk:
         """Power off and on again: what was not synced is gone."""
         self._pending.clear()
         self._visible = self.synced
-        self.written = {
-            name: Kept(k.key, k.lineage, k.seq, list(k.rows), k.checkpoint, k.clocks.copy())
-            for name, k in self.synced.items()
-        }
+        self.written = {name: kept.copy() for name, kept in self.synced.items()}
+        self._batches.clear()
+        for name, kept in self.written.items():
+            for row in kept.rows:
+                self._remember(name, row)
 
     def load(self, document: str) -> Stored | None:
         """As the store does: the checkpoint, and the rows after it, verified."""
@@ -119,15 +131,11 @@ class Disk:
         return Stored(kept.lineage, kept.seq, kept.checkpoint, self.read(document, _start(kept), 1_000_000))
 
     def read(self, document: str, after_seq: int, limit: int) -> list[LogRow]:
-        """Verified rows."""
-        kept = self._visible[document]
-        rows: list[LogRow] = []
-        before = after_seq
-        for row in kept.rows:
-            if row[1] > after_seq and len(rows) < limit:
-                rows.append(_read(row, kept.lineage, before, overlap=not rows))
-                before = row[1]
-        return rows
+        """Verified rows. Raises NotFound."""
+        kept = self._visible.get(document)
+        if kept is None:
+            raise NotFound()
+        return kept.after(after_seq)[:limit]
 
     def head(self, document: str) -> Head | None:
         """Where the log stands."""
@@ -143,7 +151,9 @@ def _apply(view: dict[str, Kept], document: str, what: NewRow | Checkpoint | str
     if isinstance(what, str):
         view[document] = Kept(len(view) + 1, what)
     elif isinstance(what, Checkpoint):
-        view[document].checkpoint = what
+        newest = view[document].checkpoint
+        if newest is None or newest.seq < what.seq:
+            view[document].checkpoint = what
     else:
         view[document].put(what)
 
@@ -152,8 +162,8 @@ def _start(kept: Kept) -> int:
     return kept.checkpoint.seq if kept.checkpoint else 0
 
 
-def _read(row: NewRow, lineage: str, before: int, overlap: bool = False) -> LogRow:
+def _read(row: NewRow, lineage: str, before: int) -> LogRow:
     _, last, first, _, _, seal, payload = row
     epoch = datetime.fromtimestamp(0, UTC)
     fields = SimpleNamespace(first_seq=first, last_seq=last, checksum=seal, payload=payload, created_at=epoch)
-    return verified(fields, lineage, before, overlap)
+    return verified(fields, lineage, before)

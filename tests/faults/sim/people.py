@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from picows import WSMsgType
 
 from collab.core.awareness import encode_entries
-from collab.crdt.gate import check, check_state_vector
+from collab.crdt.gate import check_state_vector
 from collab.errors import CollabError
 from collab.protocol.messages import (
     Kind,
@@ -24,11 +24,13 @@ from collab.protocol.messages import (
 from collab.protocol.varint import read_varuint, write_varuint
 from collab.sockets.fast import FastSocket
 from collab.sockets.upgrade import Upgrade
+from tests.faults.sim.known import known
 from tests.faults.sim.replica import Replica
 from tests.faults.sim.wire import Frame, Pipe, ServerEnd, Violation
 from tests.updates import deleted, typed, typed_after
 
 if TYPE_CHECKING:
+    from collab.slot import Slot
     from tests.faults.sim.node import Node
     from tests.faults.sim.world import World
 
@@ -94,6 +96,7 @@ class Tab(Author):
         self.asked_at = 0.0
         self.siblings: list[Tab] = []
         self.slow = self.random.random() < world.plan.slow_share
+        self.home = client % world.plan.nodes
         self._presence = 0
         self._lost = asyncio.Event()
         self._said: list[bytes] = []
@@ -128,10 +131,11 @@ class Tab(Author):
             up.send(None)
 
     async def _connect(self) -> bool:
-        node = self.world.node
+        node = self.world.reach(self.home if self.random.random() < self.world.plan.home_share else None)
         await asyncio.sleep(self.random.expovariate(1.0) * self.world.plan.latency_s)
-        if node is None or node is not self.world.node:
+        if node is None or node.dead:
             return False
+        self.home = node.place
         upgrade = Upgrade(f"/sync/{self.document}", "", {}, "192.0.2.1")
         try:
             admission = await unless_dead(node, node.sockets.admit(upgrade))
@@ -270,7 +274,7 @@ class RestWriter(Author):
             self.promised(len(self.mine))
 
     async def _post(self, update: bytes) -> bool:
-        node = self.world.node
+        node = self.world.reach()
         if node is None:
             return False
         try:
@@ -297,7 +301,7 @@ class Poller:
         """For ever."""
         while True:
             await asyncio.sleep(self.world.random.uniform(0.05, 1.0))
-            node = self.world.node
+            node = self.world.reach()
             if node is not None:
                 try:
                     await unless_dead(node, self._poll(node))
@@ -307,7 +311,8 @@ class Poller:
     async def _poll(self, node: Node) -> None:
         slot = await node.hub.open(self.document)
         try:
-            await node.hub.beyond(slot, self.seq, 5.0)
+            seq = await node.hub.beyond(slot, self.seq, 5.0)
+            self._must_have(slot, seq)
         finally:
             node.hub.release(slot)
         if self.document not in self.world.disk.synced:
@@ -318,6 +323,16 @@ class Poller:
             for entry in row.entries:
                 self.replica.apply(entry.update)
             self.seq = row.last_seq
+
+    def _must_have(self, slot: Slot, seq: int) -> None:
+        """A version that is named has all before it: there is no gap in the room that names it."""
+        kept = self.world.disk.synced.get(self.document)
+        for row in kept.after(self.seq) if kept is not None else ():
+            for entry in row.entries[: max(0, seq - row.first_seq + 1)]:
+                if not covers(slot.room.history.clocks, entry.update):
+                    raise Violation(
+                        f"a room names version {seq} and lacks what {row.first_seq}..{row.last_seq} brought"
+                    )
 
 
 async def submit(node: Node, document: str, update: bytes, author: str) -> int:
@@ -341,4 +356,4 @@ async def unless_dead(node: Node, work: Coroutine[Any, Any, T]) -> T | None:
 
 def covers(safe: Any, update: bytes) -> bool:
     """Whether everything the update says is in these clocks."""
-    return bool(safe.adds_nothing(check(update)))
+    return bool(safe.adds_nothing(known(update)))

