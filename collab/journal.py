@@ -84,7 +84,8 @@ class Figures:
 class Journal:
     """Gathers appends and commits them, one batch at a time, in the order in which they came.
 
-    `on_trouble(error)` is called when commits begin to fail, `on_recovered()` when one has worked again.
+    After each commit `linger_s` says how long the next one may wait for company. `on_trouble(error)` is called when
+    commits begin to fail, `on_recovered()` when one has worked again.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Journal:
         log: UpdateLog,
         *,
         waiting_bytes_max: int = WAITING_BYTES_MAX,
-        linger_s: float = LINGER_S,
+        linger_s: Callable[[], float] = lambda: LINGER_S,
         on_trouble: Callable[[Exception], None] = lambda error: None,
         on_recovered: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -204,7 +205,7 @@ class Journal:
                 batch = [Append(w.document, w.lineage, uuid_utils.uuid7().bytes, w.entries) for w in self._in_flight]
                 await self._settle(self._in_flight, batch)
                 self._in_flight = []
-                self._lingers_until = self._clock() + self._linger_s
+                self._lingers_until = self._clock() + self._linger_s()
         finally:
             self._writer = None
             self._abandon()

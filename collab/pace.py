@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+from collab.journal import LINGER_S
+
 SAMPLE_S = 0.1
+LINGER_S_MAX = 0.1  # a commit's wait on a full core: it costs by its documents, and each of them gathers more
 CALM = 0.1  # below this share of a core no tick waits for the others' sake
 FULL = 0.3  # from this share on all rooms tick together, as far apart as they may
 SMOOTH = 0.5  # weight of the newest sample
@@ -24,6 +27,8 @@ class Pace:
     def __init__(self, rest_s_max: float) -> None:
         self.rest_s_max = rest_s_max
         self.load = 0.0
+        self.linger_s = LINGER_S
+        """Seconds for which a commit waits for company, unless somebody waits for it."""
         self.beat_s = 0.0
         """Seconds from one round of ticks to the next; 0.0 on a calm node: each tick in the turn in which it is due."""
 
@@ -39,8 +44,9 @@ class Pace:
     def observe(self, share: float) -> None:
         """One sample: CPU seconds per second since the last one."""
         self.load += SMOOTH * (share - self.load)
-        fullness = (self.load - CALM) / (FULL - CALM)
-        self.beat_s = self.rest_s_max * min(1.0, max(0.0, fullness))
+        fullness = min(1.0, max(0.0, (self.load - CALM) / (FULL - CALM)))
+        self.beat_s = self.rest_s_max * fullness
+        self.linger_s = LINGER_S + (LINGER_S_MAX - LINGER_S) * fullness
 
     async def run(self) -> None:
         """Samples until cancelled."""

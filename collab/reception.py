@@ -98,6 +98,12 @@ class Reception:
         if session.aside is not None:
             session.aside.append(data)
             return 0.0
+        if session.streak is not None:
+            pause_s = slot.room.typing.take(session, session.streak, data, monotonic())
+            if pause_s is not None:
+                if slot.scheduled and pause_s == 0.0 and not (slot.room.overdue or self._journal.full):
+                    return 0.0
+                return self._settled(slot, session, pause_s, True)
         if len(data) <= SMALL_BYTES:
             return self._receive(slot, session, data)
         owed_s = session.allowance.bytes.take(monotonic(), len(data))
@@ -114,10 +120,14 @@ class Reception:
             pause_s = slot.room.receive(session, data, monotonic())
         else:
             pause_s = self._receive_measured(slot, session, data)
+        return self._settled(slot, session, pause_s, ledger.entered > entered)
+
+    def _settled(self, slot: Slot, session: Session, pause_s: float, took: bool) -> float:
+        """What follows from a frame; for how long to read nothing more. `took`: it brought something to be stored."""
         self._rooms.settle(slot)
         if pause_s > 0.0:
             pause_s = self._pause(session, pause_s)
-        if self._journal.full and ledger.entered > entered:
+        if took and self._journal.full:
             return max(pause_s, self._full_pause_s)
         return pause_s
 

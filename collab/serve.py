@@ -167,4 +167,4 @@ def _http(services: Services) -> Any:
 def _shell(settings: Settings, services: Services) -> Any:
     if settings.socket_shell == "asgi":
         return "websockets-sansio"
-    return type("NodeProtocol", (FastProtocol,), {"sockets": services.sockets})
+    return type("NodeProtocol", (FastProtocol,), {"sockets": services.sockets, "__slots__": ()})

@@ -116,7 +116,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     node, limits = token_hex(6), limits_of(settings, entrance.guard.openness.open)
     bus = await _bus(settings, node, stack)
     engine = await _engine(settings, stack)
-    journal = Journal(store.log)
+    journal = Journal(store.log, linger_s=lambda: hub.pace.linger_s)
     stack.push_async_callback(journal.close)
     checkpointer = Checkpointer(
         store.log,

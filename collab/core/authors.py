@@ -8,7 +8,7 @@ one: the old socket is pinged, and gives way if it does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
 from collab.core.awareness import Entry as Presence
@@ -61,12 +61,10 @@ class Authors:
 
     def __init__(self) -> None:
         self._owners: dict[int, Session] = {}
+        self.owner: Callable[[int], Session | None] = self._owners.get
+        """Who writes as this id on a live connection."""
         self._owned: dict[Session, set[int]] = {}  # the same, the other way round
         self.contests: dict[tuple[int, Session], Contest] = {}
-
-    def owner(self, client: int) -> Session | None:
-        """Who writes as this id on a live connection."""
-        return self._owners.get(client)
 
     def claim(self, client: int, session: Session) -> None:
         """The session typed as this id, which nobody else holds; beyond OWNED_MAX it is taken to pass others' on."""

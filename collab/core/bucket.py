@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+NEVER = float("-inf")
+
+
+@lru_cache(256)  # each session has several of a few kinds: they share the numbers
+def _seconds(per_s: float, burst: float) -> tuple[float, float]:
+    """Seconds that a token takes, and a burst; 0.0 for no limit."""
+    token_s = 1.0 / per_s if per_s > 0.0 else 0.0
+    return token_s, burst * token_s
+
 
 class Bucket:
     """Holds up to `burst` tokens, refilled at `per_s`; per_s 0 means no limit.
@@ -10,14 +21,11 @@ class Bucket:
     and no idle time can lend more than one burst.
     """
 
-    __slots__ = ("_burst_s", "_full_at", "_token_s", "burst", "per_s")
+    __slots__ = ("_burst_s", "_full_at", "_token_s")
 
     def __init__(self, per_s: float, burst: float) -> None:
-        self.per_s = per_s
-        self.burst = burst
-        self._token_s = 1.0 / per_s if per_s > 0.0 else 0.0
-        self._burst_s = burst * self._token_s
-        self._full_at = float("-inf")
+        self._token_s, self._burst_s = _seconds(per_s, burst)
+        self._full_at = NEVER
 
     def take(self, now: float, tokens: float = 1.0) -> float:
         """Takes tokens and returns 0.0, or returns the seconds until they would be there and takes them on credit.

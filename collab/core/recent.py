@@ -20,7 +20,7 @@ class Recent:
 
     def add(self, update: bytes) -> None:
         """The room took it; the oldest is forgotten."""
-        self._traces.append(_trace(update))
+        self._traces.append(update if len(update) <= WHOLE else _trace(update))
 
 
 def _trace(update: bytes) -> bytes:

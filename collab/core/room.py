@@ -19,6 +19,7 @@ from collab.core.pending import Held, Pending
 from collab.core.promises import Promises
 from collab.core.recent import Recent
 from collab.core.session import Session
+from collab.core.typing import Typing
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.split import split
@@ -46,6 +47,8 @@ from collab.types import Access, DocumentId, Entry
 DENIED_EVERY_S = 5.0
 KEEPALIVE_WIRE = frame(KEEPALIVE)
 NOBODY = b"\x00"
+WRITE = Access.WRITE
+_entry = tuple.__new__  # for each keystroke: half of the time that a named tuple's own constructor takes
 
 
 class Room:
@@ -65,7 +68,8 @@ class Room:
         self.authors = Authors()
         self.contests = Contests(self)
         self.overdue: list[Held] = []  # what waited, and must be split again: dear work, done elsewhere
-        self._pending = Pending(limits, self.sessions)
+        self.pending = Pending(limits, self.sessions)
+        self.typing = Typing(self)
         self.promises = Promises(self.ledger)
         self.recent = Recent()
         self.elsewhere: list[Checked] = []  # committed by other nodes, not yet shown here
@@ -228,7 +232,7 @@ class Room:
 
     def may_write(self, session: Session) -> bool:
         """Asked when an update is taken, not when it comes in: what was held must not outlive a permission."""
-        return session.access >= Access.WRITE and self.read_only is None
+        return session.access >= WRITE and self.read_only is None
 
     def readmit(self, session: Session) -> None:
         """It may write again: asks for what was refused meanwhile."""
@@ -243,7 +247,8 @@ class Room:
         clocks = self.history.clocks
         if typed and checked.follows and self._goes_on(checked, session):
             self._take(checked, session, session.principal.id, session.id)
-            if self._pending:
+            self.typing.begin(session, checked)
+            if self.pending:
                 self.release(now)
             return
         if foreign := self.authors.foreign(checked, session, clocks):
@@ -264,7 +269,7 @@ class Room:
                 session.entered = self.ledger.entered  # as above, for what of it is known
                 return
             self._write(check(ready, self.limits), session, now, typed)
-        if self._pending:
+        if self.pending:
             self.release(now)
 
     def _goes_on(self, checked: Checked, session: Session) -> bool:
@@ -297,14 +302,14 @@ class Room:
 
     def hold(self, checked: Checked, session: Session, typed: bool) -> None:
         """Keeps what is ahead of its dependencies, and asks for them. Raises TooLarge."""
-        self._pending.hold(checked, session, typed, self.history.clocks)
+        self.pending.hold(checked, session, typed, self.history.clocks)
         if typed and not session.asked:
             session.asked = True
             session.write(self._ask(session))
 
     def release(self, now: float) -> None:
         """Takes what was held and has its dependencies now."""
-        for held in self._pending.release(self.history.clocks):
+        for held in self.pending.release(self.history.clocks):
             if self.history.clocks.is_ready(held.checked):
                 self.accept_late(held.checked, held.session, now, held.typed)
             else:
@@ -319,12 +324,16 @@ class Room:
             if len(clocks.next) + len(clocks.new_clients(checked)) > clients_max:
                 raise TooLarge(f"the document would have more than {clients_max} CRDT client ids")
         clocks.advance(checked)
+        self.gather(checked, session, author, session_id)
+
+    def gather(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
+        """For the tick and the journal: its clocks are known by now."""
         if not self._updates:
             self._sole_author = session
         elif self._sole_author is not session:
             self._sole_author = None
         self._updates.append(checked)
-        self._entries.append(Entry(author, session_id, checked.raw))
+        self._entries.append(_entry(Entry, (author, session_id, checked.raw)))
         self.recent.add(checked.raw)
         number = self.ledger.enter()
         if session is not None:

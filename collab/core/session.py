@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from collab.core.allowance import Allowance
-from collab.core.bucket import Bucket
+from collab.core.bucket import NEVER, Bucket
+from collab.crdt.streak import Streak
 from collab.errors import CollabError
 from collab.limits import Limits
 from collab.types import Access, Principal
@@ -43,6 +44,10 @@ class Outbox(Protocol):
         """What was written and not yet taken by the system."""
 
 
+def _ignore(token: bytes) -> None:
+    """While nobody could renew anything."""
+
+
 class Session:
     """State of one connection; the room is its only writer."""
 
@@ -72,6 +77,7 @@ class Session:
         "saved",
         "silent_spans",
         "slow_since",
+        "streak",
         "told_slow",
     )
 
@@ -88,7 +94,7 @@ class Session:
         self.principal = principal
         self.access = access
         self.outbox = outbox
-        self.renew: Callable[[bytes], None] = lambda token: None  # what a fresh ticket or token is given to
+        self.renew: Callable[[bytes], None] = _ignore  # what a fresh ticket or token is given to
         self.renewing = False
         self.entered = 0  # number of its newest update in the room's ledger
         self.held = 0  # its updates that wait for their dependencies
@@ -97,13 +103,14 @@ class Session:
         self.refused = False  # something it wrote was not taken: it must never be told "saved"
         self.saved: bytes | None = None  # the newest status payload that was answered
         self.owes_status: bytes | None = None  # the newest status payload not yet answered
-        self.denied_at = float("-inf")
+        self.denied_at = NEVER
         self.behind: tuple[int, dict[int, int]] | None = None  # what it last had (history mark, state vector), if slow
         self.owes_answer: dict[int, int] | None = None  # a step 1 that came while its outbox was full
         self.slow_since: float | None = None
         self.silent_spans = 0  # how often in a row it was not heard
         self.returning = False  # its step 1 said that it has been in this document before
         self.told_slow = False
+        self.streak: Streak | None = None  # what it types, while each keystroke goes on where the last one ended
         self.frame_rate = Bucket(limits.frames_per_s, limits.frames_burst)
         self.allowance = Allowance(limits) if allowance is None else allowance
         self.aside: deque[bytes] | None = None  # frames in line behind one that is being checked elsewhere

@@ -88,6 +88,11 @@ class Clocks:
         elif update.deletes:
             self.deleted.update(update.deletes)
 
+    def reach(self, client: int, clock: int) -> None:
+        """The same for a letter that is known to be the client's next one."""
+        self.next[client] = clock
+        self._vector = None
+
     def before(self, updates: Iterable[Checked]) -> dict[int, int]:
         """The next clocks as they were before these updates, the newest that were noted."""
         clocks = self.next.copy()

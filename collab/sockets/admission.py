@@ -30,7 +30,7 @@ RETRY_AFTER_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A pinned room and what the caller may do in it."""
+    """A pinned room and what the caller may do in it; `upgrade` is what a renewal needs of the request."""
 
     slot: Slot
     principal: Principal
@@ -122,7 +122,7 @@ class Sockets:
         ):  # the client may be gone by now, too: a pin that is not given back keeps its room for ever
             self.hub.release(slot)
             raise
-        return Admission(slot, principal, access, subprotocol, upgrade, seat)
+        return Admission(slot, principal, access, subprotocol, upgrade.kept(), seat)
 
     def _seat(self, upgrade: Upgrade, principal: Principal, slot: Slot) -> tuple[str, ...]:
         if self.hub.counters.sockets >= self.limits.sessions_max or (

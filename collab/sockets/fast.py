@@ -28,7 +28,7 @@ from collab.core.session import Session
 from collab.errors import BadFrame, CollabError, Draining, Overloaded, TooLarge
 from collab.sockets.admission import Admission, Sockets, refusal_headers
 from collab.sockets.quiet import QUIET
-from collab.sockets.upgrade import Upgrade
+from collab.sockets.request import canonical, parse
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +42,23 @@ HELD_BYTES_MAX = 64 * 1024  # what a client may send before it is admitted; hone
 class FastSocket(WSListener):
     """One connection: reads frames into its room and is its session's outbox."""
 
+    __slots__ = (
+        "_take",
+        "admission",
+        "full",
+        "heard",
+        "held",
+        "parts",
+        "session",
+        "sockets",
+        "transport",
+        "unread",
+        "write",
+    )
+
     def __init__(self, sockets: Sockets, admission: Admission) -> None:
         self.sockets = sockets
+        self._take = sockets.hub.receive
         self.admission = admission
         self.session: Session | None = None
         self.transport: WSTransport | None = None
@@ -119,6 +134,8 @@ class FastSocket(WSListener):
         underlying = transport.underlying_transport
         underlying.set_write_buffer_limits(high=self.sockets.limits.outbox_bytes_max)
         self.write = underlying.write
+        transport.request.headers.clear()  # picows keeps them as long as the connection
+        transport.response.headers.clear()
         try:
             self.session = self.sockets.join(self.admission, self)
         except CollabError as error:
@@ -173,7 +190,7 @@ class FastSocket(WSListener):
         if self.session is None:
             return
         try:
-            pause_s = self.sockets.hub.receive(self.admission.slot, self.session, message)
+            pause_s = self._take(self.admission.slot, self.session, message)
         except CollabError as error:
             self.refuse(error)
             return
@@ -245,6 +262,7 @@ class FastSocket(WSListener):
 class FastProtocol(WSProtocol):  # type: ignore[misc]
     """What uvicorn instantiates per upgrade (`ws=` of its Config)."""
 
+    __slots__ = ("_admission", "_arriving", "_free_bytes", "_held", "_state", "_task", "_transport")
     sockets: ClassVar[Sockets]
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: object = None) -> None:
@@ -318,7 +336,7 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
 
     async def _admit(self, request: bytes) -> None:
         try:
-            self._admission = await self.sockets.admit(_parse(request, self._transport))
+            self._admission = await self.sockets.admit(parse(request, self._transport))
         except CollabError as error:
             self._answer(error)
         except Exception:
@@ -330,8 +348,8 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
     def _begin(self) -> None:
         if self._transport.is_closing():
             return
-        held, self._held = bytes(self._held or b""), None
-        self._feed(_canonical(held))
+        held, self._held, self._task = bytes(self._held or b""), None, None
+        self._feed(canonical(held))
         # uvloop picks its read callback (plain or buffered) when reading starts: restart it for picows' buffer
         if not self._transport.is_closing():
             self._transport.pause_reading()
@@ -361,25 +379,3 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         headers = {"Sec-WebSocket-Protocol": admission.subprotocol} if admission.subprotocol else None
         response = WSUpgradeResponse.create_101_response(extra_headers=headers)
         return WSUpgradeResponseWithListener(response, FastSocket(self.sockets, admission))
-
-
-def _parse(request: bytes, transport: Any) -> Upgrade:
-    """Reads the request that uvicorn has checked and written out again: one line, then `name: value` lines."""
-    lines = request.decode("latin-1").split("\r\n")
-    target = lines[0].split(" ")[1]
-    path, _, query = target.partition("?")
-    headers: dict[str, list[str]] = {}
-    for line in lines[1:]:
-        name, _, value = line.partition(": ")
-        if name:
-            headers.setdefault(name.lower(), []).append(value)
-    peer = transport.get_extra_info("peername")
-    address = peer[0] if isinstance(peer, tuple) else None
-    return Upgrade(path, query, headers, address, transport.get_extra_info("sslcontext") is not None)
-
-
-def _canonical(request: bytes) -> bytes:
-    """picows wants exactly `Connection: Upgrade`; Firefox sends `keep-alive, Upgrade`. uvicorn has checked it."""
-    head, separator, rest = request.partition(b"\r\n\r\n")
-    lines = [b"connection: Upgrade" if line[:11].lower() == b"connection:" else line for line in head.split(b"\r\n")]
-    return b"\r\n".join(lines) + separator + rest

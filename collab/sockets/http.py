@@ -71,6 +71,13 @@ class BoundedHttp(HttpToolsProtocol):
                 return
         super().on_body(body)
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hands the connection over. This object and its parser hold each other: they would stay until a collection,
+        and with thousands of sockets that come at once, that is most of the memory.
+        """
+        super().handle_websocket_upgrade()
+        self.parser = self.scope = self.headers = self.flow = None  # type: ignore[assignment]
+
     def on_message_complete(self) -> None:
         self.arrivals.release(self)
         self._in_head = True

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from collab.types import Access, DocumentId, Principal
+
+KEPT = ("host", "origin", "x-forwarded-for", "x-forwarded-proto")  # headers that a renewal looks at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,15 @@ class Upgrade:
         """What the client offers; it fails the connection unless one of them is selected."""
         offered = ",".join(self.values("sec-websocket-protocol"))
         return [name.strip() for name in offered.split(",") if name.strip()]
+
+    def kept(self) -> Upgrade:
+        """What is needed of it while the socket is open; sockets that came the same way share it."""
+        return _kept(tuple((name, tuple(self.values(name))) for name in KEPT), self.peer, self.secure)
+
+
+@lru_cache(4096)
+def _kept(headers: tuple[tuple[str, tuple[str, ...]], ...], peer: str | None, secure: bool) -> Upgrade:
+    return Upgrade("", "", dict(headers), peer, secure)
 
 
 class Doorman(Protocol):

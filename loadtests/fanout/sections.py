@@ -63,9 +63,12 @@ def highest(letter: str) -> Section:
 
 
 def _median_found(rounds: list[Row]) -> Row | None:
-    rows = [found["at"] for found in rounds if found["at"]]
+    """The middle one; a round in which no rate held counts as nothing carried."""
+    rows = [found["at"] or {"deliveries_s": 0.0} for found in rounds]
     best = middle(rows, "deliveries_s")
-    return {**best, "rounds_deliveries_s": [row["deliveries_s"] for row in rows]} if best else None
+    if not best or not best["deliveries_s"]:
+        return None
+    return {**best, "rounds_deliveries_s": [row["deliveries_s"] for row in rows]}
 
 
 def light(campaign: Campaign) -> None:

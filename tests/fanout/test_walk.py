@@ -106,7 +106,7 @@ def test_a_merged_update_with_a_hole_is_two_runs(walker: Path) -> None:
     assert told == {"runs": [[9, 0, 1], [9, 2, 3]], "valid": True}
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 2**53 - 1), st.integers(1, 40)), min_size=1, max_size=6, unique_by=lambda t: t[0])
 )
@@ -130,14 +130,14 @@ def test_what_a_replay_takes_for_typed_is_what_the_keystrokes_give() -> None:
 RICH = rich_document().get_update()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, len(RICH) - 1))
 def test_a_cut_update_is_invalid_and_harmless(walker: Path, size: int) -> None:
     (told,) = walk(walker, [RICH[:size]])
     assert not told["valid"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, len(RICH) - 1), st.integers(0, 255)), min_size=1, max_size=8),
     st.binary(max_size=64),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ async def log(tmp_path: Path) -> AsyncIterator[FlakyLog]:
 class Bench:
     """A journal with a clock that only sleeping moves, and everything that it told."""
 
-    def __init__(self, log: FlakyLog, **options: float) -> None:
+    def __init__(self, log: FlakyLog, **options: Any) -> None:
         self.log = log
         self.now = 0.0
         self.slept: list[float] = []
@@ -342,7 +343,7 @@ async def test_flushing_one_document_waits_for_no_other(bench: Bench) -> None:
 
 
 async def test_an_idle_journal_commits_at_once_and_a_busy_one_gathers(log: FlakyLog) -> None:
-    bench = Bench(log, linger_s=3600)
+    bench = Bench(log, linger_s=lambda: 3600.0)
     bench.append("a", b"1")
     await eventually(lambda: len(bench.told) == 1)
     for document in "abcabc":
@@ -356,7 +357,7 @@ async def test_an_idle_journal_commits_at_once_and_a_busy_one_gathers(log: Flaky
 
 
 async def test_whoever_waits_or_goes_down_does_not_linger(log: FlakyLog) -> None:
-    bench = Bench(log, linger_s=3600)
+    bench = Bench(log, linger_s=lambda: 3600.0)
     for update in (b"1", b"2", b"3"):
         bench.append("a", update)
         await asyncio.wait_for(bench.journal.flush(), 5)
@@ -366,7 +367,7 @@ async def test_whoever_waits_or_goes_down_does_not_linger(log: FlakyLog) -> None
 
 
 async def test_a_full_transaction_does_not_linger(log: FlakyLog) -> None:
-    bench = Bench(log, linger_s=3600)
+    bench = Bench(log, linger_s=lambda: 3600.0)
     bench.append("a", b"1")
     await eventually(lambda: len(bench.told) == 1)
     bench.append("a", bytes(COMMIT_BYTES_MAX))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collab.pace import Pace
+from collab.journal import LINGER_S
+from collab.pace import LINGER_S_MAX, Pace
 
 MAX_S = 0.02
 
@@ -47,3 +48,9 @@ def test_all_rooms_tick_together_when_the_core_is_full() -> None:
     assert beats == sorted(beats)
     assert beats[0] == 0.0
     assert beats[2] < beats[-1] == MAX_S
+
+
+def test_commits_wait_longer_for_company_on_a_full_core() -> None:
+    waits = [at_load(share).linger_s for share in (0.05, 0.2, 0.3, 0.9)]
+    assert waits[0] == LINGER_S
+    assert waits[0] < waits[1] < waits[2] == waits[3] == LINGER_S_MAX

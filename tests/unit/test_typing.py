@@ -1,0 +1,104 @@
+"""The short way of a letter: the same accounts as the long way, and none of it for who may not write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from collab.core.room import Room
+from collab.core.session import Session
+from collab.limits import Limits
+from collab.protocol.messages import encode_update
+from collab.types import Access
+from tests.unit.test_room import enter, make_room, show
+from tests.updates import deleted, typed, vector
+
+
+def letter(clock: int, client: int = 7) -> bytes:
+    return encode_update(typed(client, clock, "x"))
+
+
+def typist(room: Room, letters: int = 3) -> Session:
+    """Somebody who has typed so many letters, and whose next one is awaited."""
+    session, _ = enter(room, "a")
+    for clock in range(letters):
+        room.receive(session, letter(clock), 0.0)
+    assert session.streak is not None and session.streak.clock == letters
+    return session
+
+
+def take(room: Room, session: Session, message: bytes) -> float | None:
+    assert session.streak is not None
+    return room.typing.take(session, session.streak, message, 0.0)
+
+
+def test_both_ways_give_the_same_room() -> None:
+    short, long = make_room(), make_room()
+    short_one, (long_one, _) = typist(short), enter(long, "a")
+    (_, to_short), (_, to_long) = enter(short, "b"), enter(long, "b")
+    for clock in range(3):
+        long.receive(long_one, letter(clock), 0.0)
+    for clock in range(3, 40):
+        assert take(short, short_one, letter(clock)) == 0.0
+        long.receive(long_one, letter(clock), 0.0)
+    assert short_one.entered == long_one.entered == short.ledger.entered == 40
+    assert short.history.clocks.next == long.history.clocks.next == {7: 40}
+    assert short.history.clocks.encode_state_vector() == vector({7: 40})
+    assert short.drain().entries == long.drain().entries
+    show(short), show(long)
+    assert to_short.take() == to_long.take()
+
+
+def test_what_was_held_for_the_letter_is_taken_with_it() -> None:
+    room = make_room()
+    session = typist(room)
+    other, _ = enter(room, "b")
+    room.receive(other, encode_update(deleted(7, 3, 1)), 0.0)
+    assert len(room.pending) == 1
+    assert take(room, session, letter(3)) == 0.0
+    assert len(room.pending) == 0 and room.ledger.entered == 5
+
+
+def lowered(room: Room, session: Session) -> None:
+    session.access = Access.READ
+
+
+def closed(room: Room, session: Session) -> None:
+    room.read_only = "quarantine"
+
+
+def known(room: Room, session: Session) -> None:
+    room.submit(typed(7, 3, "x"), "rest", "rest", 0.0)
+
+
+def given_up(room: Room, session: Session) -> None:
+    room.authors.leave(session)
+
+
+def purged(room: Room, session: Session) -> None:
+    room.retired_authors = frozenset((9,))
+
+
+@pytest.mark.parametrize("change", [lowered, closed, known, given_up, purged])
+def test_what_has_changed_meanwhile_is_looked_at_the_long_way(change: Callable[[Room, Session], None]) -> None:
+    room = make_room()
+    session = typist(room)
+    change(room, session)
+    entered = room.ledger.entered
+    assert take(room, session, letter(3)) is None
+    assert room.ledger.entered == entered and session.streak is None
+
+
+def test_a_full_document_takes_no_letter() -> None:
+    room = make_room(Limits(frames_per_s=0, document_bytes_max=20))
+    session = typist(room)
+    room.drain()
+    assert take(room, session, letter(3)) is None
+
+
+def test_letters_are_charged_like_any_frame() -> None:
+    room = make_room(Limits(frames_per_s=10, frames_burst=4))
+    session = typist(room)
+    assert take(room, session, letter(3)) == 0.0
+    assert take(room, session, letter(4)) == pytest.approx(0.1)
