@@ -43,7 +43,7 @@ class DrainingServer(uvicorn.Server):
             gc.freeze()  # what lives now lives for ever: the collector need not look at it again
             # Updates are acyclic and die by reference count. With the default threshold of 700 the collector walks
             # them again and again, which made taking in an update twice as dear.
-            gc.set_threshold(50_000, 20, 50)
+            gc.set_threshold(50_000, 20, 10)
             listening = next(iter(self.servers)).sockets[0]
             self.hatch = await _open_hatch(self, self._services)
             self._on_ready(listening.getsockname()[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from typing import TYPE_CHECKING
+from weakref import proxy
 
 from collab.core.authors import Contest
 from collab.core.session import Session
@@ -22,7 +23,7 @@ class Contests:
     """A room's part of it; who holds which id is in `authors`."""
 
     def __init__(self, room: Room) -> None:
-        self._room = room
+        self._room: Room = proxy(room)  # no cycle: a room that is unloaded frees its memory at once
 
     def split(self, checked: Checked, foreign: Set[int], session: Session, now: float, typed: bool) -> Checked | None:
         """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""

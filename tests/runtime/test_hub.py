@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -452,3 +454,22 @@ async def test_writers_who_gave_up_waiting_leave_nothing_behind(bench: Bench, mo
         assert (slot.room.ledger.waiting, slot.waiting) == (0, 0)
     await bench.journal.flush()
     assert slot.room.ledger.seq == 1
+
+
+async def test_an_unloaded_room_is_freed_at_once(bench: Bench) -> None:
+    """By its reference count: the collector, which is held back, would come by after tens of thousands of rooms."""
+    slot, session, _ = await bench.enter()
+    bench.hub.receive(slot, session, encode_step1(b"\x00"))
+    for clock, letters in enumerate(["a"] * 9):
+        bench.hub.receive(slot, session, encode_update(typed(1, clock, letters)))
+    await settled(bench)
+    bench.hub.leave(slot, session)
+    room = weakref.ref(slot.room)
+    gc.disable()
+    try:
+        bench.hub.unload(slot)
+        assert bench.hub.slots == {}
+        del slot, session
+        assert room() is None, [type(holder) for holder in gc.get_referrers(room())]
+    finally:
+        gc.enable()
