@@ -27,7 +27,7 @@ from collab.engine.client import Engine
 from collab.errors import CollabError, StorageUnavailable
 from collab.portable.archive import ArchiveReader
 from collab.portable.export import Exporter
-from collab.portable.intake import Clock, Importer
+from collab.portable.intake import Clock, Importer, imported_as
 from collab.portable.salvage import salvage
 from collab.settings import Settings
 from collab.store import migrate, verification
@@ -129,6 +129,8 @@ async def _examine(database: Database) -> list[Finding]:
     faulty = [finding for finding in found if finding.faults]
     rows, points = sum(one.rows for one in found), sum(one.checkpoints for one in found)
     said.print(f"{len(found)} documents, {rows} log rows, {points} checkpoints; {len(faulty)} documents are not well")
+    for document in filter(None, (imported_as(finding.document) for finding in found)):
+        said.print(f"[yellow]![/yellow] an import of {escape(document)} is under way or was cut off; import it again")
     for finding in faulty:
         for fault in finding.faults:
             said.print(f"[red]✗[/red] {escape(finding.document)}: {escape(fault)}")

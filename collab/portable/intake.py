@@ -1,10 +1,15 @@
-"""An archive into the store, whole or not at all, and never over something that is there."""
+"""An archive into the store, whole or not at all, and never over something that is there.
+
+It is written under an id that nobody sees; the last commit gives it its own. An import that was killed leaves only
+that, and the next one of the same document begins by removing it.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +21,10 @@ from collab.crdt.decode import STORED
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import build
-from collab.errors import Conflict, LineageRetired, Unprocessable
+from collab.errors import Conflict, LineageRetired, NotFound, Unprocessable
 from collab.portable.archive import ArchiveReader
 from collab.portable.export import Advance, no_progress, rows_until
-from collab.store.base import Append, Catalog, Checkpoint, Entry, LogRow, Snapshots, UpdateLog
+from collab.store.base import UNSEEN, Append, Catalog, Checkpoint, Entry, LogRow, Snapshots, UpdateLog
 from collab.types import DocumentId
 
 FOLD_AT_ONCE = 50_000
@@ -62,16 +67,23 @@ class Importer:
         stored = await self._log.load(document)
         if stored is not None and not authors.isdisjoint(stored.retired_authors):
             raise LineageRetired(f"{document!r} was purged of what this archive holds; import under another id")
+        unseen = unseen_id(document)
+        await self._remove(unseen)
         self._clock.at = archive.manifest.created
-        made = await self._catalog.create(document, archive.manifest.title, archive.manifest.metadata)
+        made = await self._catalog.create(unseen, archive.manifest.title, archive.manifest.metadata)
         try:
-            await self._write(archive, document, made.lineage, advance)
+            await self._write(archive, unseen, made.lineage, advance)
             if archive.manifest.seq:  # so that opening it need not read the whole log
-                await self._log.put_checkpoint(document, made.lineage, _checkpoint(archive.manifest.seq, state))
-            await self._compare(archive, document)
+                await self._log.put_checkpoint(unseen, made.lineage, _checkpoint(archive.manifest.seq, state))
+            await self._compare(archive, unseen)
+            await self._catalog.rename(unseen, made.lineage, document)
         except BaseException:
-            await self._catalog.purge(document, frozenset())
+            await self._remove(unseen)
             raise
+
+    async def _remove(self, unseen: DocumentId) -> None:
+        with suppress(NotFound):
+            await self._catalog.purge(unseen, frozenset())
 
     async def _write(self, archive: ArchiveReader, document: DocumentId, lineage: str, advance: Advance) -> None:
         for row in rows_of(archive):
@@ -96,6 +108,17 @@ class Importer:
                 state, waiting = fold(state, waiting), []
         if content_hash(fold(state, waiting)) != archive.manifest.content_hash:
             raise Unprocessable("what was stored is not what the archive holds")
+
+
+def unseen_id(document: DocumentId) -> DocumentId:
+    """Where a document is while it is being imported."""
+    return f"{UNSEEN}import{UNSEEN}{document}"
+
+
+def imported_as(unseen: DocumentId) -> DocumentId | None:
+    """The document of which this is an import that has not ended; None for any other id."""
+    begins = unseen_id("")
+    return unseen[len(begins) :] if unseen.startswith(begins) else None
 
 
 def examine(archive: ArchiveReader) -> tuple[bytes, frozenset[int]]:

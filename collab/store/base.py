@@ -14,6 +14,10 @@ T = TypeVar("T")
 UNBORN = ""
 """The lineage of a room whose document does not exist yet: its first commit gives it one, or finds one."""
 
+UNSEEN = "\x1f"
+"""Begins the id of a document in the making, an import for instance. Nobody can name it, for ids are printable, and no
+listing shows it; renamed, it is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Append:
@@ -164,10 +168,13 @@ class Catalog(Protocol):
         metadata: Mapping[str, str] | None = None,
         deleted: bool = False,
     ) -> Page[Document]:
-        """Pages by id, stable under writes. `metadata` filters on equality of top-level string values."""
+        """Pages by id, stable under writes, without UNSEEN ones. `metadata` filters on top-level string values."""
 
     async def patch(self, document: DocumentId, changes: Mapping[str, object]) -> Document:
         """Sets title and metadata. A value that can be called is given what is there, so that no patch is lost."""
+
+    async def rename(self, document: DocumentId, lineage: str, new: DocumentId) -> None:
+        """Gives this life of a document another id, in one commit. Raises NotFound, Gone, Conflict if `new` exists."""
 
     async def set_deleted(self, document: DocumentId, deleted: bool) -> Document:
         """Soft-deletes or brings back."""

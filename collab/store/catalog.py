@@ -18,6 +18,7 @@ from collab.store.log import new_lineage
 from collab.store.tables import CheckpointRow, DocumentRow, RetiredLineageRow, SnapshotRow, UpdateLogRow, utc_now
 from collab.types import DocumentId
 
+FIRST_SEEN = " "  # ids are printable: what sorts before them is UNSEEN
 PATCHABLE = {"title": "title", "metadata": "metadata_"}
 
 
@@ -75,6 +76,7 @@ class SqlCatalog:
     ) -> Page[Document]:
         """Pages by id. With `deleted`, soft-deleted documents are listed too."""
         query = select_model(DocumentRow).order_by(col(DocumentRow.id)).limit(limit + 1)
+        query = query.where(col(DocumentRow.id) >= FIRST_SEEN)
         if cursor is not None:
             query = query.where(col(DocumentRow.id) > decode_cursor(cursor))
         if prefix:
@@ -107,6 +109,24 @@ class SqlCatalog:
                 return _document(row)
 
         return await self._database.write(work)
+
+    async def rename(self, document: DocumentId, lineage: str, new: DocumentId) -> None:
+        """Gives this life of a document another id. Raises NotFound, Gone, or Conflict if the other exists."""
+
+        def work(connection: Connection) -> None:
+            with _session(connection) as session:
+                row = _existing(session, document, lock=True)
+                if row.lineage != lineage:
+                    raise NotFound(f"no document {document} of this lineage")
+                if _find(session, new) is not None:
+                    raise Conflict(f"document {new} exists")
+                row.id = new
+                session.flush()
+
+        try:
+            await self._database.write(work)
+        except IntegrityError as error:  # another node made it since we looked
+            raise Conflict(f"document {new} exists") from error
 
     async def set_deleted(self, document: DocumentId, deleted: bool) -> Document:
         """Soft-deletes or brings back; what is so already stays as it is. Raises NotFound."""

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collab.errors import BadRequest, Conflict, Gone, LineageRetired, NotFound, Unprocessable
-from collab.store.base import Append, Checkpoint, Document, Entry
+from collab.store.base import UNSEEN, Append, Checkpoint, Document, Entry
 from collab.store.open import Store
 
 rounds = itertools.count()
@@ -50,6 +50,28 @@ async def test_a_taken_id_is_a_conflict_and_a_deleted_one_gone(store: Store) -> 
     await store.catalog.set_deleted("a", True)
     with pytest.raises(Gone):
         await store.catalog.create("a", None, {})
+
+
+async def test_what_nobody_may_see_is_there_once_it_is_renamed(store: Store) -> None:
+    made = await store.catalog.create(f"{UNSEEN}in the making", "Title", {})
+    await store.log.append([append(made.id, b"\0\0", made.lineage)])
+    assert await ids(store) == await ids(store, deleted=True) == []
+    await store.catalog.rename(made.id, made.lineage, "a")
+    assert await ids(store) == ["a"]
+    stored = await store.log.load("a")
+    assert stored is not None and (stored.lineage, stored.seq) == (made.lineage, 1)
+    assert await store.log.load(made.id) is None
+
+
+async def test_a_document_is_not_renamed_over_another_nor_another_life_of_it(store: Store) -> None:
+    made, _ = await store.catalog.create("a", None, {}), await store.catalog.create("b", None, {})
+    with pytest.raises(Conflict):
+        await store.catalog.rename("a", made.lineage, "b")
+    with pytest.raises(NotFound):
+        await store.catalog.rename("a", "another lineage", "c")
+    with pytest.raises(NotFound):
+        await store.catalog.rename("d", made.lineage, "c")
+    assert await ids(store) == ["a", "b"]
 
 
 async def test_what_is_not_there_is_not_found(store: Store) -> None:

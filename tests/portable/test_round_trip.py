@@ -16,12 +16,13 @@ from collab.crdt.fold import fold
 from collab.errors import BadUpdate, CollabError, Conflict, Gone, LineageRetired, NotFound, Unprocessable
 from collab.portable.archive import ArchiveReader
 from collab.portable.export import Exporter
-from collab.portable.intake import Clock, Importer, content_hash
+from collab.portable.intake import Clock, Importer, content_hash, imported_as
 from collab.store.base import Append, Entry
 from collab.store.catalog import SqlCatalog
 from collab.store.log import SqlLog
 from collab.store.open import Store, open_store
 from collab.store.snapshots import SqlSnapshots
+from collab.store.verification import every_document
 from tests.updates import deleted, typed, typed_after
 
 UPDATES = [typed(1, 0, "hello"), typed_after(2, 0, " wörld 😀", (1, 4)), deleted(1, 0, 2), typed(1, 5, "!")]
@@ -204,6 +205,48 @@ async def test_a_damaged_archive_is_refused_whole(tmp_path: Path, change: Callab
         with pytest.raises((Unprocessable, BadUpdate)):
             await importer(two).bring_in(ArchiveReader(archive), "d")
         assert await two.log.heads(["d"]) == {}
+
+
+async def test_an_import_that_was_cut_off_is_seen_by_nobody_and_does_not_hinder_the_next(tmp_path: Path) -> None:
+    """What a killed one leaves is removed by the next."""
+
+    def pull_the_plug(count: int) -> None:
+        raise KeyboardInterrupt
+
+    async with stores(tmp_path) as (one, two):
+        await write(one)
+        archive = await exported(one)
+        cut_off = importer(two)
+        cut_off._remove = never  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            await cut_off.bring_in(ArchiveReader(archive), "d", pull_the_plug)
+        assert await two.log.heads(["d"]) == {}
+        assert (await two.catalog.list(10, deleted=True)).items == []
+        assert [imported_as(seen.document) async for seen in every_document(two.database)] == ["d"]
+        await importer(two).bring_in(ArchiveReader(archive), "d")
+        assert [seen.document async for seen in every_document(two.database)] == ["d"]
+
+
+async def never(_: str) -> None:
+    """A process that is gone cleans nothing up."""
+
+
+async def test_a_document_made_while_it_was_being_imported_is_left_alone(tmp_path: Path) -> None:
+    """The import is refused at its end, and leaves nothing."""
+    async with stores(tmp_path) as (one, two):
+        await write(one)
+        bringing = importer(two)
+        compare = bringing._compare
+
+        async def meanwhile(archive: ArchiveReader, document: str) -> None:
+            await compare(archive, document)
+            await two.catalog.create("d", "somebody's", {})
+
+        bringing._compare = meanwhile  # type: ignore[method-assign]
+        with pytest.raises(Conflict):
+            await bringing.bring_in(ArchiveReader(await exported(one)), "d")
+        assert (await two.catalog.get("d")).title == "somebody's"
+        assert [seen.document async for seen in every_document(two.database)] == ["d"]
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"x" * 1000])
