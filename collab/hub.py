@@ -26,6 +26,7 @@ from collab.pace import Pace
 from collab.reception import Reception, Writer
 from collab.slot import RoomEvent, Slot
 from collab.store.base import UNBORN, Appended, Checkpoint, UpdateLog
+from collab.turns import Turns
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
@@ -79,7 +80,8 @@ class Hub:
         self.pace = Pace(settings.tick_s_max)
         self.slots: dict[DocumentId, Slot] = {}
         inspector = inspector or Inline(limits)
-        self.reception = Reception(self, journal, inspector)
+        self.turns = Turns()
+        self.reception = Reception(self, journal, inspector, self.turns)
         self.receive = self.reception.receive
         self._opener = Opener(update_log, journal, limits, shorten, inspector)
         self._journal = journal

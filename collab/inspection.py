@@ -26,6 +26,7 @@ from collab.errors import CollabError, Overloaded, Unprocessable
 from collab.limits import Limits
 from collab.protocol.messages import EMPTY_UPDATE, Kind, decode
 from collab.slot import Slot
+from collab.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,7 @@ class Inspection:
     def __init__(
         self,
         inspector: Inspector,
+        turns: Turns,
         limits: Limits,
         receive: Callable[[Slot, Session, bytes], float],
         settle: Callable[[Slot], None],
@@ -85,6 +87,7 @@ class Inspection:
     ) -> None:
         """`receive` takes a small frame, `settle` follows whatever changed a room, `release` gives a pin back."""
         self.inspector = inspector
+        self._turns = turns
         self._limits = limits
         self._receive = receive
         self._settle = settle

@@ -21,6 +21,7 @@ from collab.protocol.frames import frame
 from collab.protocol.messages import encode_denied
 from collab.slot import Slot
 from collab.store.base import Appended, Entry
+from collab.turns import Turns
 from collab.types import ANONYMOUS, DocumentId
 
 SMALL_BYTES = 1024  # frames up to here are bounded by their number alone
@@ -78,9 +79,9 @@ class Rooms(Protocol):
 class Reception:
     """One per hub; all calls happen on the event loop."""
 
-    def __init__(self, rooms: Rooms, journal: Writer, inspector: Inspector) -> None:
+    def __init__(self, rooms: Rooms, journal: Writer, inspector: Inspector, turns: Turns) -> None:
         self.allowances = Allowances(rooms.limits)
-        self.inspection = Inspection(inspector, rooms.limits, self._receive, rooms.settle, rooms.release)
+        self.inspection = Inspection(inspector, turns, rooms.limits, self._receive, rooms.settle, rooms.release)
         self._rooms = rooms
         self._limits = rooms.limits
         self._counters = rooms.counters
@@ -149,7 +150,8 @@ class Reception:
 
     def count(self, session: Session) -> float:
         """A frame that brings nothing; returns and raises as `receive` does."""
-        owed_s = session.frame_rate.take(monotonic())
+        session.frames_left -= 1
+        owed_s = session.pay_frames(monotonic()) if session.frames_left < 0 else 0.0
         return self._pause(session, owed_s) if owed_s > 0.0 else 0.0
 
     def _pause(self, session: Session, owed_s: float) -> float:

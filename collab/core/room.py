@@ -136,7 +136,8 @@ class Room:
         Raises CollabError for a frame that ends the session; the room is unchanged then.
         """
         kind, body = decode(data)
-        pause = session.frame_rate.take(now)
+        session.frames_left -= 1
+        pause = session.pay_frames(now) if session.frames_left < 0 else 0.0
         if kind is Kind.UPDATE or kind is Kind.STEP2:
             if body != EMPTY_UPDATE:
                 self.accept(self._check(body), session, now, kind is Kind.UPDATE)

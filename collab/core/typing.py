@@ -48,7 +48,8 @@ class Typing:
         ):
             session.streak = None
             return None
-        pause_s = session.frame_rate.take(now)
+        session.frames_left -= 1
+        pause_s = session.pay_frames(now) if session.frames_left < 0 else 0.0
         streak.go_on()
         self._clocks.reach(streak.client, streak.clock)
         room.gather(checked, session, session.principal.id, session.id)

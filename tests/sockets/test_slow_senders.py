@@ -10,11 +10,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 
 from collab.protocol.messages import encode_status, encode_update
+from collab.sockets.listener import FastSocket
 from tests.sockets.conftest import Node
 from tests.sockets.test_shells import closed, greeted, with_limits
 from tests.updates import typed
 
-FIN_BINARY, BINARY, CONTINUATION, PING = 0x82, 0x02, 0x00, 0x89
+FIN_BINARY, BINARY, CONTINUATION, PING, PONG = 0x82, 0x02, 0x00, 0x89, 0x8A
 
 
 def frame(head: int, payload: bytes, size: int | None = None) -> bytes:
@@ -177,4 +178,47 @@ async def test_who_does_not_read_gets_no_pongs_to_keep(node: Node) -> None:
     await socket.send(encode_status(b"\x01"))
     await until(lambda: session.owes_status == b"\x01")
     assert transport.get_write_buffer_size() == 0
+    await socket.close()
+
+
+@only_fast
+async def test_what_follows_the_end_of_a_connection_is_not_looked_at(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """300,000 fragments, of which 64 are allowed: nearly all of them are dropped as bytes."""
+    looked_at = 0
+
+    def counted(self: FastSocket, transport: object, frame: object) -> None:
+        nonlocal looked_at
+        looked_at += 1
+        genuine(self, transport, frame)  # type: ignore[arg-type]
+
+    genuine = FastSocket.on_ws_frame
+    monkeypatch.setattr(FastSocket, "on_ws_frame", counted)
+    socket = await greeted(node.url + "doc")
+    write(socket, frame(BINARY, b"\0") + frame(CONTINUATION, b"\0") * 300_000)
+    assert await closed(socket) == 4413
+    assert looked_at < 10_000
+
+
+@only_fast
+@with_limits(frames_per_s=100, frames_burst=10, debt_s_max=1.0)
+async def test_pongs_are_frames_too(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    write(socket, frame(PONG, b"") * 20_000)
+    assert await closed(socket) in (4529, 1006)
+    assert node.refusals.counts == {("socket", "rate_limited"): 1}
+
+
+@only_fast
+async def test_many_frames_that_come_at_once_are_all_taken_in_their_order(node: Node) -> None:
+    """They are looked at slice by slice; a large one among them is whole in the end."""
+    socket = await greeted(node.url + "doc")
+    updates = [typed(1, number, "x") for number in range(2_000)]
+    sent = [*updates[:1_000], typed(2, 0, "y" * 300_000), *updates[1_000:]]
+    write(socket, b"".join(frame(FIN_BINARY, encode_update(update)) for update in sent))
+    await socket.send(encode_status(b"\x01"))
+    async with asyncio.timeout(10):
+        assert await socket.recv() == encode_status(b"\x01")
+    assert node.hub.slots["doc"].room.history.clocks.next == {1: 2_000, 2: 300_000}
     await socket.close()

@@ -22,7 +22,7 @@ from collab.protocol.messages import (
     encode_update,
 )
 from collab.protocol.varint import read_varuint, write_varuint
-from collab.sockets.fast import FastSocket
+from collab.sockets.listener import FastSocket
 from collab.sockets.upgrade import Upgrade
 from tests.faults.sim.known import known
 from tests.faults.sim.replica import Replica
