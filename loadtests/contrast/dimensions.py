@@ -6,7 +6,7 @@ from typing import Any
 
 from loadtests.contrast.archive import Archive
 from loadtests.contrast.blocks import Block, Heading, Table, Text
-from loadtests.contrast.medians import by_kind
+from loadtests.contrast.medians import by_kind, median_row
 from loadtests.contrast.shape import KINDS, TITLES
 
 RUN = "uv run python -m loadtests.contrast --only"
@@ -29,6 +29,7 @@ def dimensions(archive: Archive) -> list[Block]:
         Heading(2, "1. Seven dimensions"),
         Table(head, rows, left=5),
         *_middle(archive),
+        *_secured(archive),
         *_tokens(archive),
     ]
 
@@ -171,6 +172,30 @@ def _middle(archive: Archive) -> list[Block]:
             "Medians, with the lowest and highest run in brackets."
         ),
         Table(head, table),
+    ]
+
+
+def _secured(archive: Archive) -> list[Block]:
+    """The same people in the clear and with TLS; polls over kept connections, and with a new one for each."""
+    rows = [median_row(rounds) for rounds in archive.rounds("tls")]
+    if not rows:
+        return []
+    head = ("", "connections", "", "p50 ms", "p95 ms", "bytes up", "bytes down", "CPU ms per 1,000", "opened/min")
+    table = [
+        (
+            TITLES[row["shape"]["kind"]],
+            "kept" if row["shape"]["kept"] else "one for each call",
+            "TLS" if row["shape"]["tls"] else "in the clear",
+            *(spread(row, name) for name in ("p50_ms", "p95_ms", "up_per_delivery", "down_per_delivery")),
+            spread(row, "cpu_s_per_1k", 1000),
+            f"{row['opened_per_min']:,.0f}",
+        )
+        for row in rows
+    ]
+    return [
+        Heading(3, "With TLS"),
+        Text("The middle of the grid again; a socket pays for TLS once, a poll for each connection it opens."),
+        Table(head, table, left=3),
     ]
 
 

@@ -55,10 +55,10 @@ def _method() -> list[Block]:
                 "bytes are added for each segment.",
                 "**Processor time** is that of the server's threads and child processes (`schedstat`), over the window "
                 "only; **memory** is the growth of the proportional set size from nobody to everybody joined.",
-                "**A server that is mostly idle is dear per request:** each finds cold caches and sleeping threads, so "
-                "costs per edit and per poll fall as the load grows (first row of the cost curves). What a poll costs on "
-                "a full core is shown by `python -m loadtests.polls`, an edit by `python -m loadtests.fanout`; the scale "
-                "on paper uses the fitted costs and errs on the dear side, for all kinds.",
+                "**A server that is mostly idle is dear per request:** each finds cold caches and sleeping threads, "
+                "so costs per edit and per poll fall as the load grows (first row of the cost curves). What a poll "
+                "costs on a full core is shown by `python -m loadtests.polls`, an edit by "
+                "`python -m loadtests.fanout`; the scale on paper uses the fitted costs and errs on the dear side.",
                 "**Delivered edit:** one edit on one other person's screen. **Messages:** requests, frames and stream "
                 "events, both directions.",
                 "Typing is an open loop with random pauses: nobody waits for the server before the next key press.",

@@ -70,11 +70,13 @@ def test_people_of_every_kind_end_with_the_server_s_content(tmp_path: Path) -> N
             assert result.sightings > 0
             assert result.up_per_delivery > 0 and result.down_per_delivery > 0
             assert (result.polls_s > 0) is (kind != "socket")
+        archive.put("tls/diff/0", {**result.as_dict(), "shape": {**result.shape, "tls": True}})
         archive.put("restart/socket/0", restart(SMALL, host, troupe).as_dict())
     assert archive.rows["restart/socket/0"]["opened"] >= SMALL.users
     report.write(archive, tmp_path)
     text = (tmp_path / "contrast.md").read_text()
     assert "## 1. Seven dimensions" in text and "5 runs did" not in text  # five kinds and a restart
+    assert "### With TLS" in text and "| kept | TLS |" in text
     assert "<table>" in (tmp_path / "contrast.html").read_text()
     assert "gevent" not in sys.modules and "locust" not in sys.modules  # they would patch this very process
 
