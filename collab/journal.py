@@ -149,8 +149,8 @@ class Journal:
         if not entries:
             raise ValueError("nothing to append")
         size = ENTRY_BYTES * len(entries)
-        for entry in entries:
-            size += len(entry.update)
+        for _, _, update in entries:
+            size += len(update)
         waiting = self._waiting.get((document, lineage))
         if waiting is None:
             waiting = self._waiting[document, lineage] = _Waiting(document, lineage, self._clock())

@@ -37,7 +37,7 @@ class Effects:
 
 def merged(updates: list[Checked]) -> tuple[bytes, ...]:
     """One update that holds them all; or all of them, where merging does not know how, or would cost too much."""
-    if len(updates) > 1 and any(len(update.raw) > MERGED_BYTES for update in updates):
+    if len(updates) > 1 and max([len(update.raw) for update in updates]) > MERGED_BYTES:
         return tuple(update.raw for update in updates)
     one = updates[0].raw if len(updates) == 1 else merge_tick(updates)
     return (one,) if one is not None else tuple(update.raw for update in updates)

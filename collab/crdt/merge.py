@@ -18,7 +18,7 @@ from collab.crdt.ids import IdRanges, Range
 from collab.crdt.keystroke import read_keystroke
 from collab.errors import BadUpdate
 from collab.limits import DEFAULT
-from collab.protocol.varint import write_varbytes
+from collab.protocol.varint import write_varbytes, write_varuint
 
 Stretch = tuple[int, int, int, bytes, int, int]
 """(first clock, end clock, structs, data, start, stop): structs of one client in `data[start:stop]`, without a gap."""
@@ -46,10 +46,13 @@ def merge_tick(updates: Iterable[Checked]) -> bytes | None:
     An update by one client, without gaps, is not even parsed. What somebody typed letter by letter becomes one string,
     so that the frame of a fast room is small; otherwise the bytes are those of `merge`.
     """
-    gathered = _Gathered(joins=True)
+    gathered = _Gathered()
     try:
         for update in updates:
-            gathered.add(update)
+            if update.text is None:
+                gathered.add(update)
+            else:
+                gathered.type(update, update.text)
     except BadUpdate:
         return None
     return gathered.encode()
@@ -78,12 +81,18 @@ class _Typing:
         data = head + write_varbytes(b"".join(self.texts))
         return clock, self.end, 1, data, 0, len(data)
 
+    def section(self) -> bytes:
+        """The same with the client in front, as it stands in an update that holds nothing else of this client."""
+        first = self.first
+        if len(self.texts) == 1:
+            return first.raw[1 : first.tail]
+        return first.raw[1 : first.tail - len(self.texts[0]) - 1] + write_varbytes(b"".join(self.texts))
+
 
 class _Gathered:
     """Stretches of each client and all deletions, in the order in which updates were added."""
 
-    def __init__(self, joins: bool = False) -> None:
-        self._joins = joins
+    def __init__(self) -> None:
         self._stretches: dict[int, list[Stretch]] = {}
         self._typing: dict[int, _Typing] = {}  # each client's last stretch, if it is still going on
         self._deletes: list[Sequence[Range]] = []
@@ -91,9 +100,6 @@ class _Gathered:
 
     def add(self, update: Checked) -> None:
         """What has passed the gate. Raises BadUpdate if somebody changed its bytes since."""
-        if update.text is not None and self._joins:
-            self._type(update, update.text)
-            return
         if len(update.runs) > 1 or update.raw[0] > 1:
             self.add_decoded(decode(update.raw))
             return
@@ -103,7 +109,7 @@ class _Gathered:
         for client, clock, end in update.runs:
             self._of(client).append((clock, end, update.count, update.raw, update.body, update.tail))
 
-    def _type(self, update: Checked, text: bytes) -> None:
+    def type(self, update: Checked, text: bytes) -> None:
         """A string that goes on where the same client's last one ended, in the same place, becomes one with it."""
         client, clock, end = update.runs[0]
         typing = self._typing.get(client)
@@ -133,11 +139,19 @@ class _Gathered:
 
     def encode(self) -> bytes:
         """All of it as one update."""
+        if not self._stretches and not self._deletes:
+            return _encode_typing(self._typing)
         for client in list(self._typing):
             self._of(client)
         if len(self._deletes) > 1:
             self._delete_set = IdRanges.of(each for several in self._deletes for each in several).encode()
         return encode([_stitch(client, row) for client, row in self._stretches.items()], self._delete_set)
+
+
+def _encode_typing(typing: dict[int, _Typing]) -> bytes:
+    """What people typed in one tick, one string each: the order is that of `encode`."""
+    clients = sorted(typing, reverse=True)
+    return b"".join((write_varuint(len(clients)), *[typing[client].section() for client in clients], NO_DELETES))
 
 
 def split_at_gaps(data: bytes, section: Section) -> Iterator[Stretch]:

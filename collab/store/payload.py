@@ -21,6 +21,7 @@ from collab.store.base import Entry
 
 FORMAT = 1
 CHECKSUM_BYTES = 8
+_SHORT = tuple(map(write_varuint, range(128)))  # the lengths of nearly all updates
 
 
 def encode_entries(entries: Sequence[Entry]) -> bytes:
@@ -28,14 +29,16 @@ def encode_entries(entries: Sequence[Entry]) -> bytes:
     if not entries:
         raise ValueError("a log row needs an entry")
     parts = [bytes((FORMAT,)), write_varuint(len(entries))]
-    before: Entry | None = None
-    for entry in entries:
-        if before is not None and entry.author == before.author and entry.session == before.session:
+    author_before = session_before = None
+    for author, session, update in entries:
+        if session == session_before and author == author_before:
             parts.append(b"\0")
         else:
-            parts.append(_names(entry.author, entry.session))
-        parts += (write_varuint(len(entry.update)), entry.update)
-        before = entry
+            parts.append(_names(author, session))
+            author_before, session_before = author, session
+        size = len(update)
+        parts.append(_SHORT[size] if size < 128 else write_varuint(size))
+        parts.append(update)
     return b"".join(parts)
 
 
