@@ -12,7 +12,9 @@ import time
 from collab.journal import LINGER_S
 
 SAMPLE_S = 0.1
-LINGER_S_MAX = 0.1  # a commit's wait on a full core: it costs by its documents, and each of them gathers more
+LINGER_S_MAX = 0.1  # a commit's wait on a busy node: it costs by its documents, and each of them gathers more
+IDLE = 0.03  # below this share of a core commits wait as little as they may
+BUSY = 0.12  # from this share on, as long as they may: nobody sees it, and each commit takes time from the loop
 CALM = 0.1  # below this share of a core no tick waits for the others' sake
 FULL = 0.3  # from this share on all rooms tick together, as far apart as they may
 SMOOTH = 0.5  # weight of the newest sample
@@ -46,7 +48,7 @@ class Pace:
         self.load += SMOOTH * (share - self.load)
         fullness = min(1.0, max(0.0, (self.load - CALM) / (FULL - CALM)))
         self.beat_s = self.rest_s_max * fullness
-        self.linger_s = LINGER_S + (LINGER_S_MAX - LINGER_S) * fullness
+        self.linger_s = LINGER_S + (LINGER_S_MAX - LINGER_S) * min(1.0, max(0.0, (self.load - IDLE) / (BUSY - IDLE)))
 
     async def run(self) -> None:
         """Samples until cancelled."""

@@ -7,6 +7,7 @@ is not a named proxy is the client. What stands left of it was written by the cl
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from collab.errors import UnsafeSettings
@@ -15,6 +16,7 @@ UNIX = "unix"
 """Names the peer of a Unix socket, which has no address."""
 UNKNOWN = "unknown"
 HOPS_MAX = 32
+ADDRESS_CHARS_MAX = 100  # with a port and a zone; longer ones are none, and are not remembered
 
 
 class Proxies:
@@ -72,6 +74,11 @@ def _network(name: str) -> IPv4Network | IPv6Network:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    return _parsed(text) if len(text) <= ADDRESS_CHARS_MAX else None
+
+
+@lru_cache(4096)  # each request asks several times, and a crowd that joins at once comes from few addresses
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     """Takes the forms that proxies write: `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]:5`; an IPv4-mapped one is IPv4."""
     text = text.strip()
     if text.startswith("["):
