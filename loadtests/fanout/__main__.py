@@ -142,6 +142,7 @@ def published(campaign: Campaign, missing: dict[str, str]) -> dict[str, Any]:
         "ended": datetime.now(UTC).strftime(MINUTE),
         "minutes": sum(sitting["minutes"] for sitting in book.sittings),
         "sittings": book.sittings,
+        "taken": book.taken(),
         "pace": asdict(campaign.pace),
         "servers": {n: {"title": PEERS[n].title, "durable": PEERS[n].durable} for n in PEERS if n in campaign.names},
         "unavailable": {name: report.scrubbed(why, hide) for name, why in missing.items()},

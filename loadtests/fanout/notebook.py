@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,6 +59,17 @@ class Notebook:
             {"title": title, "server": server, "round": round, "result": result, "failure": failure}
             | {"at": at, "build": build}
         )
+
+    def taken(self) -> dict[str, dict[str, list[int]]]:
+        """In which sittings (1, 2, 3…) each figure of each server was taken: title, then server."""
+        starts = sorted(sitting["started"] for sitting in self.sittings)
+        found: dict[str, dict[str, list[int]]] = {}
+        for (title, server, _), piece in self.pieces.items():
+            numbers = found.setdefault(title, {}).setdefault(server, [])
+            number = max(1, bisect_right(starts, piece["at"]))
+            if number not in numbers:
+                numbers.append(number)
+        return found
 
     def sat(self, sitting: dict[str, Any]) -> None:
         """Keeps what is said of one sitting: when, how long, with which command, on which machine."""

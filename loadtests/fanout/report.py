@@ -10,6 +10,7 @@ from typing import Any
 from loadtests.fanout.peers import PEERS
 from loadtests.fanout.reach import OURS, Verdict, verdicts
 from loadtests.fanout.scenarios import SHAPE_TITLES
+from loadtests.fanout.sittings import MARK, apart, told
 
 Results = dict[str, Any]
 Row = dict[str, Any]
@@ -26,14 +27,14 @@ def write(results: Results, folder: Path) -> None:
 def markdown(results: Results, folder: Path) -> list[str]:
     """The report, line by line; plots are linked if they lie in the folder."""
     lines = ["# Fan-out: collab and its peers on one core", "", *_preamble(results)]
-    lines += ["", "## Goals", "", *_goals(verdicts(results))]
+    lines += ["", "## Goals", "", *_goals(results)]
     lines += ["", "## Highest sustained rate (p99 < 100 ms, every client converged)", "", *_highest(results)]
     lines += ["", "## Cost of 100,000 deliveries at 20,000 a second", "", *_equal(results)]
     lines += ["", "## Light load, join storm, memory, presence", "", *_rest(results)]
     plots = [f"![{title}](fanout-{name}.svg)" for name, title in PLOTS.items() if _plot(folder, name).exists()]
     if plots:
         lines += ["", "## Plots", "", *plots]
-    return [*lines, "", *_notes(results)]
+    return [*lines, "", *told(results), "", *_notes(results)]
 
 
 def _plot(folder: Path, name: str) -> Path:
@@ -69,12 +70,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in (head, rule, *rows)]
 
 
-def _goals(found: list[Verdict]) -> list[str]:
+def _goals(results: Results) -> list[str]:
     word = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [
-        (v.what, v.goal, v.ours, v.best, "" if v.ratio is None else f"{v.ratio:,.2f}", word[v.reached]) for v in found
-    ]
+    rows = [(v.what, v.goal, v.ours, v.best, _ratio(results, v), word[v.reached]) for v in verdicts(results)]
     return table(("", "goal", "collab", "best peer", "collab / peer", "reached"), rows)
+
+
+def _ratio(results: Results, verdict: Verdict) -> str:
+    if verdict.ratio is None:
+        return ""
+    return f"{verdict.ratio:,.2f}{f' {MARK}' if apart(results, verdict.what) else ''}"
 
 
 def _name(server: str) -> str:

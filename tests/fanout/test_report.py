@@ -139,3 +139,23 @@ def test_the_machine_is_described_without_names_or_paths() -> None:
     assert platform.node() not in told.split()
     assert os.path.expanduser("~") not in told
     assert report.scrubbed(f"{Path.home()}/x failed", [Path.home()]) == "…/x failed"
+
+
+def test_figures_of_another_sitting_are_marked(tmp_path: Path) -> None:
+    run = results()
+    once = {"minutes": 2.0, "started": "2026-01-01 00:00 UTC"}
+    run["sittings"], run["ended"] = [once, {**once, "started": "2026-01-01 05:00 UTC"}], "2026-01-01 05:02 UTC"
+    run["taken"] = {
+        "A highest": {"collab": [2], "hocuspocus": [1]},
+        "C highest": {"collab": [2], "hocuspocus": [2]},
+        "C hump at 0%": {"collab": [1]},
+        "D light load": {"collab": [2], "hocuspocus": [1]},
+    }
+    report.write(run, tmp_path)
+    lines = (tmp_path / "fanout.md").read_text().splitlines()
+    goals = {line.split("|")[1].strip(): line for line in lines if line.startswith("| ") and "times the best" in line}
+    assert "5.00 †" in goals["A highest deliveries/s"]
+    assert "†" not in goals["C highest deliveries/s"]
+    assert any(line.startswith("| D p99") and "†" in line for line in lines)
+    assert "| A highest | 2 | 1 |" in lines
+    assert "2. 2026-01-01 05:00 UTC, 2 min" in lines
