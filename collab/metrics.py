@@ -20,6 +20,7 @@ class Counters:
     open_failures: int = 0
     slow_readers: int = 0
     folds: int = 0
+    answers_made: int = 0  # to step 1: one is made for all who ask the same of a document that has not changed
     gaps_filled: int = 0  # rooms brought up to date from the log, because a frame of another node was not heard
     rows_from_log: int = 0
     bus_failures: int = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from collab.crdt.checked import Checked
 from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
@@ -15,6 +17,15 @@ from collab.protocol.messages import EMPTY_UPDATE, encode_step2, encode_update
 
 MERGED_BYTES = 4 * 1024  # larger updates are sent as they are: parsing them again could hold up the loop
 CHUNK_BYTES = 16 * 1024  # a chunk this large is sealed: merging it again for each join would cost more than its frame
+
+ANSWERS_KEPT = 4  # in a storm nearly all come back with the same vector, and some with one a moment older
+ANSWER_BYTES_KEPT = 256 * 1024  # a larger one costs its bytes more than its making
+
+
+class Answers(Protocol):
+    """What is counted of them."""
+
+    answers_made: int
 
 
 class Tail:
@@ -42,7 +53,9 @@ class History:
         self._base_update: bytes | None = None
         self._chunks: list[tuple[bytes, bytes]] = []  # (merged update, its frame), the last one still open
         self._chunked = 0  # how many of the tail are in chunks
+        self.counters: Answers | None = None
         self._answer: bytes | None = None  # the frames for an empty vector, until the document changes
+        self._answers: dict[frozenset[tuple[int, int]], bytes] = {}  # and for some others
         self._folded = 0  # how many of all that was ever added are in the base by now
         self._whole: StateIndex | None = index
         self._spliced: list[Tail] = []  # what of the tail is in `_whole`
@@ -61,7 +74,7 @@ class History:
         """Appends what a tick showed (its clocks are already in `clocks`)."""
         item = Tail(update)
         self.tail.append(item)
-        self._answer = None
+        self._forget_answers()
         self.tail_bytes += len(update)
         return item
 
@@ -107,7 +120,8 @@ class History:
         self._folded = position - len(kept) if is_suffix else position
         self.tail = kept
         self.tail_bytes = sum(len(item.update) for item in self.tail)
-        self._base_update, self._answer, self._chunks, self._chunked = None, None, [], 0
+        self._base_update, self._chunks, self._chunked = None, [], 0
+        self._forget_answers()
         self._whole, self._spliced = index, []
 
     def whole(self) -> StateIndex:
@@ -130,7 +144,17 @@ class History:
             self._answer = self._make_answer()
         return self._answer
 
+    def _forget_answers(self) -> None:
+        self._answer = None
+        if self._answers:
+            self._answers = {}
+
+    def _count(self) -> None:
+        if self.counters is not None:
+            self.counters.answers_made += 1
+
     def _make_answer(self) -> bytes:
+        self._count()
         tail = self._tail_frames()
         if self.base is None:
             return self._with_step2(tail)
@@ -141,14 +165,28 @@ class History:
         return self._with_step2([self._base_update, *tail])
 
     def answer(self, vector: dict[int, int]) -> bytes:
-        """The frames for a client that has seen something: what it lacks of the base, then the tail."""
-        if not vector:
+        """The frames for a client that has seen something: what it lacks of the base, then the tail.
+
+        Made once for all who come back with the same vector, as after a restart: one bytes object for them, too.
+        """
+        if not vector or self.base is None:
             return self.answer_all()
+        key = frozenset(vector.items())
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._make_difference(self.base, vector)
+            if len(answer) <= ANSWER_BYTES_KEPT:
+                if len(self._answers) >= ANSWERS_KEPT:
+                    del self._answers[next(iter(self._answers))]
+                self._answers[key] = answer
+        return answer
+
+    def _make_difference(self, base: bytes, vector: dict[int, int]) -> bytes:
+        self._count()
         tail = self._tail_frames()
-        if self.base is not None:
-            lacking = diff(self.base, self.index, vector)
-            if lacking != EMPTY_UPDATE:
-                tail = [frame(encode_update(lacking)), *tail]
+        lacking = diff(base, self.index, vector)
+        if lacking != EMPTY_UPDATE:
+            tail = [frame(encode_update(lacking)), *tail]
         return self._with_step2(tail)
 
     def since(self, position: int, vector: dict[int, int]) -> bytes:
