@@ -133,8 +133,7 @@ class Hub:
             room = await self._opener.room(document)
             if document in self._taken_away:
                 raise StorageUnavailable("the document was taken away while it was being opened; try again")
-            room.history.counters = self.counters
-            slot = self.slots[document] = Slot(room, monotonic())
+            slot = self.slots[document] = Slot(room, monotonic(), self.counters)
             self.counters.rooms_opened += 1
         finally:
             self.neighbours.opened(slot, document)

@@ -10,6 +10,7 @@ from random import SystemRandom
 from typing import Any
 
 from collab.bus.base import BusFrame
+from collab.core.history import Answers
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.errors import CollabError
@@ -50,8 +51,10 @@ class Slot:
         "used_at",
     )
 
-    def __init__(self, room: Room, now: float) -> None:
+    def __init__(self, room: Room, now: float, counters: Answers | None = None) -> None:
+        """`counters`: where the answers that the room makes are counted."""
         self.room = room
+        room.history.counters = counters
         self.pins = 0
         self.used_at = now
         self.kept_alive_at = now

@@ -90,7 +90,7 @@ class Keys:
 
     async def _touch(self, key: ApiKey, now: float) -> None:
         last = self._touched.get(key.id, key.last_used_at.timestamp() if key.last_used_at else 0.0)
-        if now - last < TOUCH_S:
+        if abs(now - last) < TOUCH_S:  # a clock may be set back
             return
         if len(self._touched) >= CACHED_MAX:
             self._touched.clear()

@@ -78,6 +78,8 @@ class Vigil:
     async def look(self) -> tuple[int, int]:
         """Reads what is new and applies it; returns as `revoke` does. Raises StorageUnavailable."""
         began = self._clock()
+        if began < self._since:  # it was set back: what was forgotten as too old may count again
+            self._since = began - REMEMBERED_S
         ended = lowered = 0
         for revocation in await self._store.since(datetime.fromtimestamp(self._since, UTC)):
             more_ended, more_lowered = self._apply(revocation)

@@ -27,8 +27,11 @@ class WindowCounters(Storage, SlidingWindowCounterSupport):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, keys_max: int = KEYS_MAX, clock: Callable[[], float] = time.time, shared: bool = False) -> None:
-        """`clock`: Unix seconds; `shared`: somebody drains what is taken, to tell other nodes."""
+    def __init__(
+        self, keys_max: int = KEYS_MAX, clock: Callable[[], float] = time.monotonic, shared: bool = False
+    ) -> None:
+        """`clock`: seconds, of one that nobody sets back: a full window would stay full; `shared`: somebody drains what
+        is taken, to tell other nodes."""
         super().__init__()
         self._windows: dict[str, Window] = {}
         self._spent: dict[str, tuple[int, int]] = {}  # since the other nodes were told: key to (amount, expiry)
@@ -84,7 +87,7 @@ class WindowCounters(Storage, SlidingWindowCounterSupport):
     def _window(self, key: str, expiry: int) -> Window:
         number = int(self._clock() // expiry)
         known, current, previous = self._windows.get(key, (number, 0, 0))
-        if number <= known:  # below it only when the clock was set back
+        if number <= known:
             return known, current, previous
         return number, 0, current if number == known + 1 else 0
 

@@ -88,6 +88,9 @@ def test_what_is_too_old_is_forgotten() -> None:
     assert known.add(revoked(user="ada"))
 
 
+TEN_YEARS_S = 3.2e8
+
+
 @dataclass
 class Watch:
     """A vigil over a hub."""
@@ -143,6 +146,16 @@ async def test_another_nodes_revocations_are_found_and_applied_once(watch: Watch
     _, to_fresh = await watch.enter(holder(issued_at=watch.clock.now))
     assert await watch.vigil.look() == (0, 0)
     assert to_fresh.closed is None
+
+
+async def test_a_clock_that_was_set_forward_and_back_brings_nothing_back(watch: Watch) -> None:
+    await watch.vigil.revoke("ada", None, None)
+    watch.clock.pass_s(TEN_YEARS_S)
+    await watch.vigil.look()
+    assert watch.revocations.cap(holder(), None) is Access.WRITE  # far too old to matter
+    watch.clock.pass_s(-TEN_YEARS_S)
+    await watch.vigil.look()
+    assert watch.revocations.cap(holder(), None) is Access.NONE
 
 
 async def test_a_key_revoked_on_the_command_line_ends_what_it_opened(watch: Watch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import floor
 
 import pytest
@@ -12,6 +13,13 @@ from collab.auth.windows import WindowCounters
 from tests.auth.clock import Clock
 
 PERIOD_S = 10
+
+
+def test_nobody_can_set_its_clock_back() -> None:
+    """A window that is full would stay so until the wall clock has caught up."""
+    counters = WindowCounters()
+    assert counters._clock is time.monotonic
+
 
 steps = st.lists(st.tuples(st.floats(0, 25), st.integers(1, 3)), max_size=60)
 

@@ -1,4 +1,4 @@
-"""A library that makes fsync fail on demand in another process, compiled when it is needed."""
+"""Libraries that make fsync fail, or set the wall clock, in another process; compiled when they are needed."""
 
 from __future__ import annotations
 
@@ -7,35 +7,58 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 NEVER = 2**62
-SOURCE = Path(__file__).with_name("fsync_shim.c")
 
 
 def missing() -> str | None:
-    """Why fsync cannot be made to fail here, or None."""
+    """Why there can be none here, or None."""
     if sys.platform != "linux":
-        return "failing fsync needs LD_PRELOAD"
-    return None if _compiler() else "failing fsync needs a C compiler"
+        return "a shim needs LD_PRELOAD"
+    return None if _compiler() else "a shim needs a C compiler"
 
 
 def _compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
+def preload(folder: Path, name: str, numbers: tuple[int, ...]) -> tuple[dict[str, str], mmap.mmap]:
+    """The environment of a process under the shim `name`, and the numbers of 8 bytes that it shares with us."""
+    library, control = folder / f"{name}_shim.so", folder / f"{name}_control"
+    compiler = _compiler()
+    assert compiler is not None
+    source = Path(__file__).with_name(f"{name}_shim.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    control.write_bytes(struct.pack(f"{len(numbers)}q", *numbers))
+    with control.open("r+b") as file:
+        shared = mmap.mmap(file.fileno(), 8 * len(numbers))
+    return {"LD_PRELOAD": str(library), f"COLLAB_{name.upper()}_CONTROL": str(control)}, shared
+
+
+class Wall:
+    """The wall clock of the process that runs under it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.env, self._map = preload(folder, "clock", (0,))
+        self.offset_s = 0
+
+    def set(self, offset_s: int) -> None:
+        """It is so many seconds off from now on."""
+        self.offset_s = offset_s
+        struct.pack_into("q", self._map, 0, offset_s)
+
+    def now(self) -> float:
+        """What it shows: Unix seconds."""
+        return time.time() + self.offset_s
+
+
 class Shim:
     """Numbers shared with the process that runs under it: calls so far, which are to fail, and at which it dies."""
 
     def __init__(self, folder: Path) -> None:
-        library, control = folder / "fsync_shim.so", folder / "fsync_control"
-        compiler = _compiler()
-        assert compiler is not None
-        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
-        control.write_bytes(struct.pack("4q", 0, NEVER, NEVER, 0))
-        self.env = {"LD_PRELOAD": str(library), "COLLAB_FSYNC_CONTROL": str(control)}
-        with control.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 32)
+        self.env, self._map = preload(folder, "fsync", (0, NEVER, NEVER, 0))
 
     @property
     def calls(self) -> int:
