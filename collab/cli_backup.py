@@ -23,6 +23,7 @@ said = Console(stderr=True, soft_wrap=True)
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="rich",
     help="Backups of the whole database: create while it is in use, list, restore into a new one.",
 )

@@ -21,7 +21,9 @@ from collab.store.open import connect, upgrade
 DAMAGED, UNREACHABLE, OUTDATED = 1, 2, 3
 FAULTS_SHOWN = 100
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The database: schema, soundness, moving.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="The database: schema, soundness, moving."
+)
 console = Console(soft_wrap=True)  # a fault is one line, whatever the terminal: it will be searched for
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the embedded database. [dim].collab[/dim]")]

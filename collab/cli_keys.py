@@ -26,7 +26,7 @@ from collab.types import Scope
 T = TypeVar("T")
 PAGE = 200
 
-app = typer.Typer(no_args_is_help=True, help="API keys for your servers: create, list, revoke.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="API keys for your servers: create, list, revoke.")
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the embedded database. [dim].collab[/dim]")]
 DatabaseUrl = Annotated[str | None, typer.Option(help="postgresql://… or sqlite:///…")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -33,7 +33,7 @@ LAZY = {
     "cat": Lazy("collab.remote.content:cat", "Print a document's content."),
     "edit": Lazy("collab.remote.content:edit", "Edit a document's content in $EDITOR, merged with what others type."),
     "watch": Lazy("collab.remote.watch:watch", "Follow a document: who types what, who comes and goes."),
-    "snapshots": Lazy("collab.remote.snapshots:app", "Snapshots: take, list, compare, go back, remove."),
+    "snapshots": Lazy("collab.remote.snapshots:app", "Snapshots: take, list, compare, rename, go back, remove."),
     "tickets": Lazy("collab.remote.tickets:app", "Tickets: let somebody open one socket."),
 }
 HELP = """Collaborative editing backend for Yjs editors. Start with [bold]collab serve[/bold].
@@ -76,18 +76,29 @@ def load(name: str) -> Any:
     return command
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode="rich")
+
+
+def tell_version(asked: bool) -> None:
+    """Prints it and ends."""
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit()
 
 
 @app.callback(help=HELP)
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=tell_version, help="Print the version.")
+    ] = False,
+) -> None:
     """Makes it a group, though it has but one command that is not lazy."""
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(__version__)
+    tell_version(True)
 
 
 def main() -> None:

@@ -12,7 +12,12 @@ from collab.remote import history, show
 from collab.remote.options import HERE, AsJson, Id, Key, Metadata, Url, metadata_of, strings_of
 from collab.remote.service import Refusal, calling, document_path, ending
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Documents: list, create, show, rename, remove.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Documents: list, create, show, rename, remove.",
+)
 
 LISTED: show.Columns = {
     "id": lambda d: d["id"],

@@ -20,7 +20,7 @@ Key = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 Root = Annotated[str | None, typer.Option("--root", help="Root type by name; may be left out if there is only one.")]
 Type = Annotated[str | None, typer.Option("--type", help="text, map, array or xml, if it cannot be told.")]
-Format = Annotated[str | None, typer.Option("--format", help="text, json or xml. [dim]the type's own[/dim]")]
+Format = Annotated[str | None, typer.Option("--format", help="text, json or xml; without it the type's own.")]
 Metadata = Annotated[
     list[str] | None, typer.Option("--metadata", "-m", help="KEY=VALUE; a VALUE that is JSON is kept as JSON. Repeat.")
 ]

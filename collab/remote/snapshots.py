@@ -11,7 +11,10 @@ from collab.remote.options import HERE, AsJson, Id, Key, Metadata, Root, Url, me
 from collab.remote.service import calling, document_path
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="Snapshots: take, list, compare, go back, remove."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Snapshots: take, list, compare, rename, go back, remove.",
 )
 
 Snapshot = Annotated[str, typer.Argument(help="The snapshot's id, or [bold]latest[/bold].")]
@@ -60,6 +63,24 @@ def show_snapshot(
     """Shows a snapshot's particulars; its content is what [bold]collab cat ID --snapshot[/bold] prints."""
     with calling(url, key) as service:
         show.item(service.json("GET", document_path(document, "snapshots", snapshot)), COLUMNS, as_json)
+
+
+@app.command()
+def rename(
+    document: Id,
+    snapshot: Snapshot,
+    label: Annotated[str, typer.Argument(help='What to call it; "" for nothing.', show_default=False)],
+    as_json: AsJson = False,
+    url: Url = HERE,
+    key: Key = None,
+) -> None:
+    """Gives a snapshot another label; what it holds never changes.
+
+    [bold]collab snapshots rename notes latest "as it was signed"[/bold]
+    """
+    with calling(url, key) as service:
+        found = service.json("PATCH", document_path(document, "snapshots", snapshot), json={"label": label or None})
+        show.done(f"{found['id']} is called {found['label'] or 'nothing'}", found, as_json)
 
 
 @app.command()

@@ -11,7 +11,9 @@ from collab.remote import show
 from collab.remote.options import HERE, AsJson, Id, Key, Url
 from collab.remote.service import calling, document_path
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Tickets: let somebody open one socket.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Tickets: let somebody open one socket."
+)
 
 
 @app.callback()

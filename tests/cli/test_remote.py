@@ -99,6 +99,8 @@ def test_snapshots(cli: Cli, service: Service, document: str) -> None:
     listed = cli.json("snapshots", "list", document)
     assert [one["label"] for one in listed] == ["before going back", "first"]
     assert cli("snapshots", "list", document).splitlines()[1].split("\t")[:2] == [first, "first"]
+    assert cli("snapshots", "rename", document, first, "one") == f"{first} is called one\n"
+    assert cli.json("snapshots", "rename", document, first, "")["label"] is None
     assert cli.json("snapshots", "rm", document, first) == {"removed": [first]}
     cli("snapshots", "show", document, first, code=3)
 
