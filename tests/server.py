@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,17 @@ def wait_until(holds: Callable[[], object], timeout_s: float = 20.0, what: str =
     while not holds():
         assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s:.0f} s"
         time.sleep(0.005)
+
+
+def command(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> str:
+    """What `collab` with these words prints, both its outputs, once it has ended well; forked, so without imports."""
+    with tempfile.TemporaryFile() as output:
+        usual = {k: v for k, v in os.environ.items() if not k.startswith("COLLAB_")}
+        status = zygote.start(words, usual | dict(env or {}), output.fileno()).wait(timeout_s)
+        output.seek(0)
+        printed = output.read().decode()
+    assert status == 0, printed
+    return printed
 
 
 class Server:

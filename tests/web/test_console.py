@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pytest
 from playwright.sync_api import expect
 
-from tests.server import Server, running_server, wait_until
+from tests.server import Server, command, running_server, wait_until
 from tests.web.browser import People
 
 CALLS = (
@@ -26,37 +27,49 @@ CALLS = (
 
 def make_key(data: Path, *scopes: str) -> str:
     """A key of a data folder, by the command line."""
-    command = [sys.executable, "-m", "collab", "keys", "create", "test", "--data", str(data), "--json"]
-    command += [part for scope in scopes for part in ("--scope", scope)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return str(json.loads(done.stdout)["key"])
+    flags = [part for scope in scopes for part in ("--scope", scope)]
+    printed = command("keys", "create", "test", "--data", str(data), "--json", *flags)
+    return str(json.loads(printed[printed.index("{") :])["key"])
 
 
-def test_only_admins_may_look_and_act(tmp_path: Path) -> None:
-    reader, admin = make_key(tmp_path, "documents:write"), make_key(tmp_path, "admin")
-    with running_server(tmp_path) as server:
-        for method, path in CALLS:
-            assert httpx2.request(method, f"{server.url}{path}").status_code == 401
-            refused = httpx2.request(method, f"{server.url}{path}", headers={"authorization": f"Bearer {reader}"})
-            assert refused.status_code == 403
-        headers = {"authorization": f"Bearer {admin}"}
-        seen = httpx2.get(f"{server.url}/api/console", headers=headers).json()
-        assert seen["open"] is False and seen["quarantined"] == [] and seen["figures"]["journal_healthy"] == 1.0
-        assert {"where": "rest", "code": "forbidden", "count": len(CALLS)} in seen["refusals"]
+@dataclass
+class Guarded:
+    """A server that wants keys, and two of them."""
+
+    server: Server
+    reader: str
+    admin: str
 
 
-def test_the_page_asks_for_a_key_and_takes_an_admins(person: People, tmp_path: Path) -> None:
-    reader, admin = make_key(tmp_path, "documents:read"), make_key(tmp_path, "admin")
-    with running_server(tmp_path) as server:
-        page = person(server.url).go("/console").page
-        for key in (reader, admin):
-            page.get_by_label("API key or token").fill(key)
-            page.get_by_role("button", name="Continue").click()
-            if key == reader:
-                expect(page.get_by_text("not an admin")).to_be_visible()
-        expect(page.get_by_text("Healthy")).to_be_visible()
-        page.close()
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    data = tmp_path_factory.mktemp("guarded")
+    reader, admin = make_key(data, "documents:write"), make_key(data, "admin")
+    with running_server(data) as server:
+        yield Guarded(server, reader, admin)
+
+
+def test_only_admins_may_look_and_act(guarded: Guarded) -> None:
+    def ask(method: str, path: str, key: str | None) -> int:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        return httpx2.request(method, f"{guarded.server.url}{path}", headers=headers).status_code
+
+    assert [ask(*call, None) for call in CALLS] == [401] * len(CALLS)
+    assert [ask(*call, guarded.reader) for call in CALLS] == [403] * len(CALLS)
+    headers = {"authorization": f"Bearer {guarded.admin}"}
+    seen = httpx2.get(f"{guarded.server.url}/api/console", headers=headers).json()
+    assert seen["open"] is False and seen["quarantined"] == [] and seen["figures"]["journal_healthy"] == 1.0
+    assert {"where": "rest", "code": "forbidden", "count": len(CALLS)} in seen["refusals"]
+
+
+def test_the_page_asks_for_a_key_and_takes_an_admins(person: People, guarded: Guarded) -> None:
+    page = person(guarded.server.url).go("/console").page
+    for key in (guarded.reader, guarded.admin):
+        page.get_by_label("API key or token").fill(key)
+        page.get_by_role("button", name="Continue").click()
+        if key == guarded.reader:
+            expect(page.get_by_text("not an admin")).to_be_visible()
+    expect(page.get_by_text("Healthy")).to_be_visible()
 
 
 def test_a_room_is_traced_folded_and_a_session_revoked(person: People, server: Server) -> None:

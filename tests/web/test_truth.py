@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import realservers
-from tests.server import Server, running_server, wait_until
+from tests.server import Server, command, running_server, wait_until
 from tests.web.browser import People
 from tests.web.test_console import make_key
 
@@ -83,8 +81,7 @@ def test_a_page_that_was_closed_offline_sends_its_edits_when_it_is_opened_again(
 def database() -> Iterator[realservers.Server]:
     """A PostgreSQL of its own, with our tables, to be killed."""
     with realservers.postgres() as server:
-        command = [sys.executable, "-m", "collab", "db", "upgrade", "--database-url", server.url]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        command("db", "upgrade", "--database-url", server.url)
         yield server
 
 

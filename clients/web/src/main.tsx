@@ -15,3 +15,5 @@ recall(id)
 const app = document.getElementById('app')!
 const { Page } = await pages[page]()
 render(<Page id={id} />, app)
+// After the page, so that it takes nothing from it; where there is none (http on another host) only reloading offline fails.
+if (import.meta.env.PROD) void navigator.serviceWorker?.register('/worker.js').catch(() => {})

@@ -33,7 +33,7 @@ export function Plots({ hour, nodes, node, onNode }: PlotsProps) {
   return (
     <section aria-label="The last hour" class="hour">
       {nodes.length > 1 && (
-        <label class="row small">
+        <label class="row wrap small">
           <span>The last hour of</span>
           <select class="input" value={node} onChange={(event) => onNode(event.currentTarget.value)}>
             <option value="">all nodes: sums, and the slowest commits</option>

@@ -34,7 +34,11 @@ export function Room({ place, several, onClose }: RoomProps) {
     )
   const revoke = (user: string) =>
     guarded(api.revoke({ user, document: id })).then(
-      ({ ended }) => ((said.value = `Ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${user}.`), void load()),
+      ({ ended }) => {
+        const where = several ? ' on the node that answers this page; the others follow within a second' : ''
+        said.value = `Ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${user}${where}.`
+        void load()
+      },
       (error: Error) => (said.value = `Not revoked: ${error.message}`),
     )
   return (

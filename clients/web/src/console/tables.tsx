@@ -26,8 +26,7 @@ export function Tiles({ look }: { look: Look }) {
       {tiles.map(([name, value, note, bad]) => (
         <div key={name} class={`card tile ${bad ? 'bad' : ''}`}>
           <dt>{name}</dt>
-          <dd>{value}</dd>
-          <span class="note">{note}</span>
+          <dd>{value}<span class="note">{note}</span></dd>
         </div>
       ))}
     </dl>

@@ -79,7 +79,7 @@ export function Page({ id }: { id: string }) {
   return (
     <>
       <Header>
-        <a class="button quiet" href={editorAddress(id)}><Glyph name="pencil" /><span class="wide">Open the editor</span></a>
+        <a class="button quiet" aria-label="Open the editor" title="Open the editor" href={editorAddress(id)}><Glyph name="pencil" /><span class="wide">Open the editor</span></a>
       </Header>
       <main class="page contrast">
         <div>
@@ -165,8 +165,8 @@ function Pane({ name, what, own, unit, meter, now }: (typeof WAYS)[number] & { m
         <p class="what">{meter.trouble.value ? <span role="alert">Trouble: {meter.trouble.value}</span> : what}</p>
       </div>
       <div class="text" aria-label={`The document as the ${name} sees it`}><div>{meter.text.value || <span class="muted">Nothing yet</span>}</div></div>
+      <p class="big"><b data-lag>{lag(0.5)}</b><span class="small muted">behind, half the time · <span class="whole">95 %: {lag(0.95)}</span></span></p>
       <dl>
-        <div class="big"><b data-lag>{lag(0.5)}</b><span class="small muted">behind, half the time · 95 %: {lag(0.95)}</span></div>
         <dt>{unit}</dt><dd data-messages>{count(meter.messages)}</dd>
         <dt>Sent by the browser</dt><dd>{bytesText(meter.bytesUp)}</dd>
         <dt>Sent by the server</dt><dd data-down>{bytesText(meter.bytesDown)}</dd>

@@ -1,5 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
+import { editorAddress } from '../address'
+import { copies } from '../copies'
 import { locked } from '../session'
 import { Glyph } from '../ui/glyphs'
 import { Header } from '../ui/header'
@@ -50,10 +52,28 @@ export function Page(_: { id: string }) {
 function Trouble({ catalog }: { catalog: Catalog }) {
   if (!catalog.trouble.value) return null
   return (
-    <div class="notice bad" role="alert">
-      <p>The list could not be refreshed: {catalog.trouble.value}.</p>
-      <button class="button small" onClick={() => void catalog.refresh()}>Try again</button>
-    </div>
+    <>
+      <div class="notice bad" role="alert">
+        <p>The list could not be refreshed: {catalog.trouble.value}.</p>
+        <button class="button small" onClick={() => void catalog.refresh()}>Try again</button>
+      </div>
+      {catalog.items.value === undefined && <OnDevice prefix={catalog.prefix.value} />}
+    </>
+  )
+}
+
+/** Documents of which this browser has a copy: they open without the server. */
+function OnDevice({ prefix }: { prefix: string }) {
+  const ids = useSignal<string[]>([])
+  useEffect(() => void copies().then((found) => (ids.value = found), () => {}), [])
+  const shown = ids.value.filter((id) => id.startsWith(prefix))
+  if (shown.length === 0) return null
+  return (
+    <section class="card kept" aria-label="On this device">
+      <h2>On this device</h2>
+      <p class="small muted">Copies that this browser keeps. They can be read and written now; edits are merged when the server is back.</p>
+      <ul>{shown.map((id) => <li key={id}><a href={editorAddress(id)}>{id}</a></li>)}</ul>
+    </section>
   )
 }
 

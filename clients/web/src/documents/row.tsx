@@ -45,9 +45,9 @@ function Kept({ item, people, onChange }: RowProps) {
 }
 
 function Online({ online, people }: { online: number; people: Present[] }) {
-  if (online === 0) return <span />
+  if (online === 0) return <span class="online" />
   return (
-    <span class="row">
+    <span class="row online">
       <Avatars people={people} />
       <span class="chip good numbers">{online} online</span>
     </span>

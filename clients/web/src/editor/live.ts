@@ -2,6 +2,7 @@ import { signal } from '@preact/signals'
 import { CollabProvider, type Access, type Ending, type Status } from 'collab-client'
 import { IndexeddbPersistence } from 'y-indexeddb'
 import * as Y from 'yjs'
+import { copyName } from '../copies'
 import { me, socketUrl, ticket } from '../session'
 import { presentOf, type Present } from '../ui/people'
 
@@ -25,7 +26,7 @@ export class LiveDocument {
   readonly #device: IndexeddbPersistence | undefined
 
   constructor(id: string, wanted: Access) {
-    this.#device = typeof indexedDB === 'undefined' ? undefined : new IndexeddbPersistence(`collab:${id}`, this.doc)
+    this.#device = typeof indexedDB === 'undefined' ? undefined : new IndexeddbPersistence(copyName(id), this.doc)
     const loaded = this.#loaded()
     // Told apart by identity: what comes from the device was typed before and is not counted again.
     const persistence = this.#device && Object.assign(this.#device, { whenSynced: loaded })

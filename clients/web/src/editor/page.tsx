@@ -31,11 +31,20 @@ export function Page({ id }: { id: string }) {
     known.current = me.value
     live.rename()
   }, [me.value])
+  const top = useRef<HTMLElement>(null)
+  useEffect(() => {
+    if (!top.current) return
+    const header = top.current
+    const below = () => document.documentElement.style.setProperty('--top', `${header.offsetHeight}px`)
+    const observer = new ResizeObserver(below) // it takes more lines on a phone, and what sticks has to stick below it
+    observer.observe(header)
+    return () => observer.disconnect()
+  }, [locked.value])
   if (locked.value) return <SignIn />
   const canWrite = live.access.value === 'write'
   return (
     <div class={`desk ${panel.value ? 'with-panel' : ''}`}>
-      <header class="top editor-top">
+      <header class="top editor-top" ref={top}>
         <div>
           <a class="brand" href="/" aria-label="Documents" title="Documents"><Logo /></a>
           <Title id={id} canWrite={canWrite} />

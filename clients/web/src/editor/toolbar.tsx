@@ -51,14 +51,17 @@ export function Toolbar({ editor }: { editor: Editor }) {
     return () => void editor.off('transaction', changed)
   }, [editor])
   const move = (event: KeyboardEvent) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-    if (!step) return
     const all = [...bar.current!.querySelectorAll<HTMLButtonElement>('button')]
-    const next = all[(all.indexOf(document.activeElement as HTMLButtonElement) + step + all.length) % all.length]
+    const now = all.indexOf(document.activeElement as HTMLButtonElement)
+    const to = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: -1 }[event.key]
+    if (now < 0 || to === undefined) return
+    event.preventDefault()
+    const next = all[(to + all.length) % all.length]
     all.forEach((button) => (button.tabIndex = button === next ? 0 : -1))
     next?.focus()
   }
   return (
+    <>
     <div class="toolbar" role="toolbar" aria-label="Formatting" ref={bar} onKeyDown={move}>
       {GROUPS.map((group, at) => (
         <div key={at}>
@@ -74,7 +77,7 @@ export function Toolbar({ editor }: { editor: Editor }) {
               onMouseDown={(event) => event.preventDefault()}
               onClick={() => tool.run(editor.chain().focus()).run()}
             >
-              {tool.glyph ? <Glyph name={tool.glyph} /> : tool.letter}
+              {tool.glyph ? <Glyph name={tool.glyph} /> : <span data-letter={tool.letter} />}
             </button>
           ))}
           {at === 2 && (
@@ -84,8 +87,9 @@ export function Toolbar({ editor }: { editor: Editor }) {
           )}
         </div>
       ))}
-      {linking && <LinkDialog editor={editor} onClose={() => setLinking(false)} />}
     </div>
+    {linking && <LinkDialog editor={editor} onClose={() => setLinking(false)} />}
+    </>
   )
 }
 

@@ -1,4 +1,7 @@
+import { useEffect, useState } from 'preact/hooks'
 import type { LiveDocument } from './live'
+
+const SETTLED_MS = 1500
 
 /** What is true of the connection and of what was typed; nothing here is a guess. */
 export function Truth({ live }: { live: LiveDocument }) {
@@ -6,8 +9,24 @@ export function Truth({ live }: { live: LiveDocument }) {
     <div class="truth">
       <Connection live={live} />
       <Saved live={live} />
+      <Told live={live} />
     </div>
   )
+}
+
+/** For who listens: what has become of the edits, once it has settled. Told at every key it would drown the typing. */
+function Told({ live }: { live: LiveDocument }) {
+  const [told, tell] = useState('')
+  const now =
+    live.access.value !== 'write' ? 'Read-only'
+    : live.saved.value ? 'Saved'
+    : live.unsaved.value > 0 ? 'Edits are not saved yet'
+    : ''
+  useEffect(() => {
+    const timer = setTimeout(() => tell(now), SETTLED_MS)
+    return () => clearTimeout(timer)
+  }, [now])
+  return <span class="hidden-visually" role="status" data-told>{told}</span>
 }
 
 function Connection({ live }: { live: LiveDocument }) {
@@ -52,7 +71,7 @@ export function Trouble({ live }: { live: LiveDocument }) {
   }
   if (live.status.value === 'offline' && live.ready.value) {
     return (
-      <div class="notice warn">
+      <div class="notice warn" role="status">
         <p>You are offline. Go on writing: your edits are kept on this device and merged when the server is back.</p>
       </div>
     )

@@ -8,12 +8,17 @@ interface DialogProps {
   children: ComponentChildren
 }
 
-/** A modal of the browser's own: focus is kept inside, Escape closes, focus returns. */
+/** A modal of the browser's own: focus is kept inside, Escape closes, focus goes back to where it came from. */
 export function Dialog({ title, onClose, onSubmit, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useId()
   useEffect(() => {
+    const opener = document.activeElement
     dialog.current?.showModal()
+    // The browser gives focus back when a dialog is closed, but not when it is taken out of the page.
+    return () => {
+      if (opener instanceof HTMLElement && opener.isConnected) setTimeout(() => document.activeElement === document.body && opener.focus())
+    }
   }, [])
   const submit = (event: Event) => {
     event.preventDefault()

@@ -2,6 +2,13 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Glyph, type GlyphName } from './glyphs'
 
+const STEPS: Record<string, (at: number, count: number) => number> = {
+  ArrowDown: (at) => at + 1,
+  ArrowUp: (at) => at - 1,
+  Home: () => 0,
+  End: (_, count) => count - 1,
+}
+
 interface MenuProps {
   label: string
   glyph: GlyphName
@@ -14,7 +21,7 @@ interface MenuProps {
 export function Menu({ label, glyph, text, small, children }: MenuProps) {
   const [open, setOpen] = useState(false)
   const root = useRef<HTMLDivElement>(null)
-  const items = () => [...(root.current?.querySelectorAll<HTMLElement>('ul button, ul a') ?? [])]
+  const items = () => [...(root.current?.querySelectorAll<HTMLElement>(':scope > ul :is(button, a)') ?? [])]
   useEffect(() => {
     if (!open) return
     items()[0]?.focus()
@@ -22,33 +29,38 @@ export function Menu({ label, glyph, text, small, children }: MenuProps) {
     document.addEventListener('pointerdown', outside)
     return () => document.removeEventListener('pointerdown', outside)
   }, [open])
+  const trigger = () => root.current?.querySelector('button')?.focus()
   const onKey = (event: KeyboardEvent) => {
-    if (!open) return
+    if (!open) {
+      if (event.key === 'ArrowDown') event.preventDefault(), setOpen(true)
+      return
+    }
     if (event.key === 'Escape') {
       setOpen(false)
-      root.current?.querySelector('button')?.focus()
-    } else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      trigger()
+    } else if (event.key in STEPS) {
       event.preventDefault()
       const all = items()
-      const next = all.indexOf(document.activeElement as HTMLElement) + (event.key === 'ArrowDown' ? 1 : -1)
+      const next = STEPS[event.key]!(all.indexOf(document.activeElement as HTMLElement), all.length)
       all[(next + all.length) % all.length]?.focus()
     }
   }
+  const onLeave = (event: FocusEvent) => event.relatedTarget && !root.current?.contains(event.relatedTarget as Node) && setOpen(false)
   return (
-    <div class="menu" ref={root} onKeyDown={onKey}>
+    <div class="menu" ref={root} onKeyDown={onKey} onFocusOut={onLeave}>
       <button
         type="button"
         class={`button quiet ${text ? '' : 'icon'} ${small ? 'small' : ''}`}
         aria-label={label}
         title={label}
         aria-expanded={open}
-        aria-haspopup="true"
         onClick={() => setOpen(!open)}
       >
         <Glyph name={glyph} />
         {text && <span class="wide">{text}</span>}
       </button>
-      {open && <ul onClick={() => setOpen(false)}>{children}</ul>}
+      {/* Focus goes back first: a dialog that the choice opens then gives it back to this button. */}
+      {open && <ul onClickCapture={trigger} onClick={() => setOpen(false)}>{children}</ul>}
     </div>
   )
 }
