@@ -15,7 +15,6 @@ import structlog
 
 from collab.bus.base import Bus, Kind
 from collab.core.session import Session
-from collab.crdt.index import StateIndex
 from collab.errors import CollabError, Draining, Overloaded, StorageUnavailable
 from collab.inspection import Inline, Inspector
 from collab.limits import Limits
@@ -23,9 +22,10 @@ from collab.metrics import Counters
 from collab.neighbours import Neighbours
 from collab.opening import Opener
 from collab.pace import Pace
+from collab.rebasing import Rebasing
 from collab.reception import Reception, Writer
 from collab.slot import RoomEvent, Slot
-from collab.store.base import UNBORN, Appended, Checkpoint, UpdateLog
+from collab.store.base import UNBORN, Appended, UpdateLog
 from collab.turns import Turns
 from collab.types import DocumentId
 
@@ -83,7 +83,7 @@ class Hub:
         self.turns = Turns()
         self.reception = Reception(self, journal, inspector, self.turns)
         self.receive = self.reception.receive
-        self._opener = Opener(update_log, journal, limits, shorten, inspector)
+        self._opener = Opener(update_log, journal, limits, shorten, inspector, self.turns)
         self._journal = journal
         self._on_committed = on_committed
         self._on_born = on_born
@@ -93,6 +93,7 @@ class Hub:
         self._ticking = False
         self._beat_at = float("-inf")  # the earliest moment for the next round of ticks
         self.neighbours = Neighbours(self, bus, update_log, alone)
+        self.rebase = Rebasing(self).begin
 
     # ------------------------------------------------------------------ rooms
 
@@ -146,18 +147,6 @@ class Hub:
             del self.slots[document]
             self.counters.rooms_unloaded += 1
             self.neighbours.leave(document)
-
-    def rebase(self, document: DocumentId, lineage: str, checkpoint: Checkpoint) -> None:
-        """A checkpoint was stored: an open room takes it for its base and drops the tail that it holds."""
-        slot = self.slots.get(document)
-        if slot is None or slot.room.lineage != lineage:
-            return
-        if not self.neighbours.alone and slot.room.ledger.seq < checkpoint.seq:
-            return  # it holds what others have committed and our people have not seen yet
-        if slot.room.history.base_seq < checkpoint.seq:
-            index = StateIndex.decode(checkpoint.index, checkpoint.state)
-            slot.room.history.rebase(checkpoint.state, index, checkpoint.seq)
-            self.counters.folds += 1
 
     def evict(self, document: DocumentId, error: CollabError) -> None:
         """Ends the room and every session in it: the document was deleted, purged or taken away."""

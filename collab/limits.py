@@ -26,7 +26,9 @@ class Limits:
     deleted_ranges_max: int = 500_000  # in one update; large texts of many years have some 10,000s
     state_vector_bytes_max: int = 1 * MIB
     status_bytes_max: int = 1 * KIB  # the payload of message 102, kept until it is answered; clients send a counter
-    inline_bytes_max: int = 4 * KIB  # sync bodies checked on the event loop: 3 ms at the very worst; more, elsewhere
+    inline_bytes_max: int = 4 * KIB  # sync bodies checked on the event loop; what is larger is checked elsewhere
+    dear_bytes_max: int = 1 * KIB  # the same for those that announce many structs or clients: 0.7 ms at the very worst
+    dear_structs: int = 256
 
     # --- what is held for a document
     document_clients_max: int = 100_000  # CRDT client ids; their state vector has to stay below the bound above
@@ -60,7 +62,8 @@ class Limits:
     work_share: float = 0.01  # of the event loop's time, for frames that cost it more than `work_counts_s`
     work_burst_s: float = 0.25
     work_counts_s: float = 0.001  # a keystroke costs a hundredth of it
-    work_s_per_byte: float = 2e-8  # what a child process spends on a large frame counts a little, too
+    work_s_per_struct: float = 1e-6  # what a child process spends on a large frame counts, too
+    work_s_per_byte: float = 2e-8
     user_new_clients_per_s: float = 0.2  # CRDT client ids; reconnecting does not make new ones free
     user_new_clients: int = 400
     preload_bytes_max: int = 64 * KIB  # what a socket may send before its room is loaded

@@ -10,11 +10,13 @@ import structlog
 
 from collab.core.history import History
 from collab.core.room import Room
+from collab.crdt.clocks import Clocks
 from collab.crdt.index import StateIndex
 from collab.errors import BadUpdate, CollabError, EngineUnavailable, Quarantined
 from collab.inspection import Inspector
 from collab.limits import Limits
 from collab.store.base import UNBORN, Stored, UpdateLog
+from collab.turns import Turns
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
@@ -41,12 +43,14 @@ class Opener:
         limits: Limits,
         shorten: Callable[[DocumentId], Awaitable[object]] | None,
         inspector: Inspector,
+        turns: Turns,
     ) -> None:
         self._log = update_log
         self._journal = journal
         self._limits = limits
         self._shorten = shorten
         self._inspector = inspector
+        self._turns = turns
 
     async def room(self, document: DocumentId) -> Room:
         """The document as its log has it, all that an earlier room left with the journal included.
@@ -59,7 +63,7 @@ class Opener:
             stored = await self._shortened(document, stored)
         if stored is None:
             return Room(document, UNBORN, History(None, None, 0), 0, self._limits)
-        history = _base(document, stored)
+        history = await self._base(document, stored)
         poison = await self._read_tail(history, stored)
         lineage = stored.lineage if stored.created else UNBORN
         room = Room(document, lineage, history, stored.seq, self._limits)
@@ -100,20 +104,21 @@ class Opener:
             return stored
         return await self._log.load(document)
 
+    async def _base(self, document: DocumentId, stored: Stored) -> History:
+        """The checkpoint, unparsed. Raises Quarantined: its checksum is right, so it was written like this."""
+        point = stored.checkpoint
+        if point is None:
+            return History(None, None, 0)
+        try:
+            index = await self._turns.steps(StateIndex.decoding(point.index, point.state))
+            deleted = await self._turns.steps(index.reading_deleted())
+        except BadUpdate as error:
+            log.error("a checkpoint cannot be read", document=document, seq=point.seq, error=error.detail)
+            raise Quarantined("the newest checkpoint of this document cannot be read") from None
+        return History(point.state, index, point.seq, Clocks(index.clocks(), deleted))
+
 
 def _is_long(stored: Stored) -> bool:
     base_bytes = len(stored.checkpoint.state) if stored.checkpoint else 0
     updates = sum(len(row.entries) for row in stored.rows)
     return stored.quarantine is None and updates > LONG + base_bytes // BYTES_PER_UPDATE
-
-
-def _base(document: DocumentId, stored: Stored) -> History:
-    """The checkpoint, unparsed. Raises Quarantined: its checksum is right, so it was written like this."""
-    point = stored.checkpoint
-    if point is None:
-        return History(None, None, 0)
-    try:
-        return History(point.state, StateIndex.decode(point.index, point.state), point.seq)
-    except BadUpdate as error:
-        log.error("a checkpoint cannot be read", document=document, seq=point.seq, error=error.detail)
-        raise Quarantined("the newest checkpoint of this document cannot be read") from None

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 import structlog
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +41,14 @@ class Turns:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.call(partial(_begin, turn))
         await turn
+
+    async def steps(self, work: Iterator[T | None]) -> T:
+        """Goes through work that yields None at each step, one step a turn, and its result in the end."""
+        for made in work:
+            if made is not None:
+                return made
+            await self.wait()
+        raise AssertionError("the work has no end")
 
     def _next(self) -> None:
         slice = self._line.popleft()

@@ -76,6 +76,8 @@ class Authors:
     def foreign(self, checked: Checked, session: Session, clocks: Clocks) -> Set[int]:
         """Ids under which the update adds something although another live session writes as them."""
         owners = self._owners
+        if not owners:
+            return NOBODY
         found: set[int] | None = None
         for client, _, end in checked.runs:
             owner = owners.get(client)

@@ -37,10 +37,22 @@ class Effects:
 
 def merged(updates: list[Checked]) -> tuple[bytes, ...]:
     """One update that holds them all; or all of them, where merging does not know how, or would cost too much."""
-    if len(updates) > 1 and max([len(update.raw) for update in updates]) > MERGED_BYTES:
+    if len(updates) > 1 and sum([len(update.raw) for update in updates]) > MERGED_BYTES and _is_dear(updates):
         return tuple(update.raw for update in updates)
     one = updates[0].raw if len(updates) == 1 else merge_tick(updates)
     return (one,) if one is not None else tuple(update.raw for update in updates)
+
+
+def _is_dear(updates: list[Checked]) -> bool:
+    """Whether merging would parse much: updates in several pieces have to be parsed again."""
+    parsed = 0
+    for update in updates:
+        if update.text is None:
+            size = len(update.raw)
+            parsed += size if len(update.runs) > 1 else 0
+            if size > MERGED_BYTES or parsed > MERGED_BYTES:
+                return True
+    return False
 
 
 def wire_of(updates: tuple[bytes, ...]) -> bytes:

@@ -42,11 +42,16 @@ class Tail:
 class History:
     """Base (a checkpoint's state), tail (what came since), clocks and deletions. Never a CRDT document."""
 
-    def __init__(self, base: bytes | None, index: StateIndex | None, base_seq: int) -> None:
+    def __init__(
+        self, base: bytes | None, index: StateIndex | None, base_seq: int, clocks: Clocks | None = None
+    ) -> None:
+        """`clocks`: those of the index, by whoever has read them already."""
         self.base = base
         self.index = index
         self.base_seq = base_seq
-        self.clocks = Clocks.from_index(index) if index is not None else Clocks()
+        if clocks is None:
+            clocks = Clocks.from_index(index) if index is not None else Clocks()
+        self.clocks = clocks
         self.tail: list[Tail] = []
         self.tail_bytes = 0
         self._unsettled: list[Tail] = []  # shown, not yet committed

@@ -192,6 +192,8 @@ class Room:
 
     def refuse_retired(self, brought: Checked | Iterable[int]) -> None:
         """A purged document's bytes must not come back under its id, whoever still has them. Raises LineageRetired."""
+        if not self.retired_authors:
+            return
         if isinstance(brought, Checked):
             brought = (client for client, *_ in (*brought.runs, *brought.deletes))
         if not self.retired_authors.isdisjoint(brought):

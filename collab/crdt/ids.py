@@ -19,6 +19,9 @@ Range = tuple[int, int, int]
 """(client, first clock, end clock), the end exclusive."""
 
 
+RANGES_AT_ONCE = 1_000
+
+
 class IdRanges:
     """Which clocks of which clients are in the set.
 
@@ -129,29 +132,50 @@ class IdRanges:
     @classmethod
     def decode(cls, data: bytes, offset: int = 0, limits: Limits = DEFAULT) -> IdRanges:
         """Reads a V1 delete set that ends where data ends. Raises BadUpdate."""
-        ranges, end = read_delete_set(data, offset, limits)
+        for made in cls.decoding(data, offset, limits):
+            if made is not None:
+                return made
+        raise AssertionError
+
+    @classmethod
+    def decoding(cls, data: bytes, offset: int = 0, limits: Limits = DEFAULT) -> Iterator[IdRanges | None]:
+        """The same in steps of a millisecond at most: None while there is more to do, then the set."""
+        bounds: dict[int, list[int]] = {}
+        end = offset
+        try:
+            for some, at in _read_delete_set(data, offset, limits):
+                end = at
+                for client, start, stop in some:
+                    row = bounds.setdefault(client, [])
+                    if row and row[-1] == start:
+                        row[-1] = stop
+                    else:
+                        row += (start, stop)
+                yield None
+        except IndexError:
+            raise BadUpdate("the delete set ends early", len(data)) from None
         if end != len(data):
             raise BadUpdate("bytes follow the delete set", end)
-        bounds: dict[int, list[int]] = {}
-        for client, start, stop in ranges:
-            row = bounds.setdefault(client, [])
-            if row and row[-1] == start:
-                row[-1] = stop
-            else:
-                row += (start, stop)
-        return cls(bounds)
+        yield cls(bounds)
 
 
 def read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Range], int]:
     """Returns (ranges, next offset); raises BadUpdate unless each client is listed once with ascending ranges."""
+    ranges: list[Range] = []
+    end = offset
     try:
-        return _read_delete_set(data, offset, limits)
+        for some, at in _read_delete_set(data, offset, limits):
+            ranges += some
+            end = at
     except IndexError:
         raise BadUpdate("the delete set ends early", len(data)) from None
+    return ranges, end
 
 
-def _read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Range], int]:
-    out: list[Range] = []
+def _read_delete_set(data: bytes, offset: int, limits: Limits) -> Iterator[tuple[list[Range], int]]:
+    """Yields some of the ranges at a time, and the offset behind them; the last ones may be none."""
+    some: list[Range] = []
+    left = limits.deleted_ranges_max
     clients, offset = read_varuint(data, offset)
     if clients > min(len(data) - offset, limits.clients_max):
         raise BadUpdate(f"{clients} clients announced in the delete set", offset)
@@ -162,8 +186,9 @@ def _read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Ran
             raise BadUpdate("a client id is too large, or listed twice in the delete set", offset)
         seen.add(client)
         count, offset = read_varuint(data, offset)
-        if count > min(len(data) - offset, limits.deleted_ranges_max - len(out)):
+        if count > min(len(data) - offset, left):
             raise BadUpdate(f"{count} deleted ranges announced", offset)
+        left -= count
         floor = 0
         for _ in range(count):
             start, offset = read_varuint(data, offset)
@@ -171,9 +196,12 @@ def _read_delete_set(data: bytes, offset: int, limits: Limits) -> tuple[list[Ran
             end = start + length
             if start < floor or end > limits.clock_max or not 0 < length <= limits.deleted_run_max:
                 raise BadUpdate("a deleted range is empty, too long, out of order or overlaps another", offset)
-            out.append((client, start, end))
+            some.append((client, start, end))
             floor = end
-    return out, offset
+            if len(some) == RANGES_AT_ONCE:
+                yield some, offset
+                some = []
+    yield some, offset
 
 
 def _union(spans: list[tuple[int, int]]) -> list[int]:

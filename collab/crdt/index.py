@@ -11,6 +11,7 @@ of the first struct, bytes, count of marks, and each mark as (structs, clocks, b
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from collab.crdt.content import SKIP
@@ -21,6 +22,7 @@ from collab.errors import BadUpdate
 from collab.protocol.varint import write_varuint
 
 VERSION = 1
+PARTS_AT_ONCE = 128
 MARK_EVERY = 64
 """Structs between marks: parsing that many costs a tenth of a millisecond, a mark takes some five bytes."""
 
@@ -59,11 +61,19 @@ class StateIndex:
     @classmethod
     def decode(cls, index: bytes, state: bytes) -> StateIndex:
         """Raises BadUpdate unless the table fits a state of this length."""
+        for made in cls.decoding(index, state):
+            if made is not None:
+                return made
+        raise AssertionError
+
+    @classmethod
+    def decoding(cls, index: bytes, state: bytes) -> Iterator[StateIndex | None]:
+        """The same in steps of a millisecond at most: None while there is more to do, then the table."""
         try:
-            made = cls(state, *_read(index, len(state)))
+            for read in _read(index, len(state)):
+                yield None if read is None else cls(state, *read)
         except IndexError:
             raise BadUpdate("the index ends early", len(index)) from None
-        return made
 
     def clocks(self) -> dict[int, int]:
         """Client to next clock, of everything before the first gap."""
@@ -72,6 +82,10 @@ class StateIndex:
     def deleted(self) -> IdRanges:
         """The state's delete set."""
         return IdRanges.decode(self.state, self.tail, STORED)
+
+    def reading_deleted(self) -> Iterator[IdRanges | None]:
+        """The same in steps, as `decoding`."""
+        return IdRanges.decoding(self.state, self.tail, STORED)
 
     def structs_from(self, part: Part, clock: int) -> tuple[int, list[Struct]]:
         """Parses the few structs around `clock`. Returns (structs from the first of them to the part's end, them)."""
@@ -115,7 +129,7 @@ def _known(section: Section) -> int:
     return next((struct.clock for struct in section.structs if struct.info == SKIP), section.end)
 
 
-def _read(index: bytes, size: int) -> tuple[int, list[Part]]:
+def _read(index: bytes, size: int) -> Iterator[tuple[int, list[Part]] | None]:
     if index[0] != VERSION:
         raise BadUpdate(f"an index of version {index[0]}", 0)
     length, at = read_varuint(index, 1)
@@ -129,9 +143,11 @@ def _read(index: bytes, size: int) -> tuple[int, list[Part]]:
         if part.start < (parts[-1].stop if parts else 1) or part.stop > tail:
             raise BadUpdate("a client of the index lies outside of the state", at)
         parts.append(part)
+        if not len(parts) % PARTS_AT_ONCE:
+            yield None
     if at != len(index):
         raise BadUpdate("bytes follow the index", at)
-    return tail, parts
+    yield tail, parts
 
 
 def _read_part(index: bytes, at: int) -> tuple[Part, int]:

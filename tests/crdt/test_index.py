@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from collab.crdt.decode import decode
 from collab.crdt.ids import IdRanges
-from collab.crdt.index import StateIndex, build
+from collab.crdt.index import PARTS_AT_ONCE, StateIndex, build
 from collab.crdt.merge import merge
 from collab.errors import BadUpdate
 from tests.crdt.grammar import MadeUpdate, updates
-from tests.updates import typed
+from tests.updates import deleted, typed
 
 
 @given(updates())
@@ -76,3 +76,27 @@ def test_it_is_small() -> None:
     """Even if every struct is as small as can be it is a fiftieth of the state."""
     state = merge([typed(1, at, "x") for at in range(10_000)])
     assert len(build(state)) < len(state) / 50
+
+
+def test_an_index_of_thousands_of_clients_is_read_in_steps() -> None:
+    """As many as the steps say, and the same in the end."""
+    state = merge([typed(client, 0, "x") for client in range(1, 1_001)] + [deleted(1, 0, 1)])
+    steps = list(StateIndex.decoding(build(state), state))
+    assert len(steps) == 1_000 // PARTS_AT_ONCE + 1
+    assert steps[:-1] == [None] * (len(steps) - 1)
+    assert steps[-1] is not None and steps[-1].clocks() == dict.fromkeys(range(1, 1_001), 1)
+
+
+def test_deletions_are_read_in_steps() -> None:
+    state = merge([typed(1, 0, "x" * 9_000), *(deleted(1, 2 * at, 1) for at in range(4_500))])
+    index = StateIndex.decode(build(state), state)
+    *steps, whole = index.reading_deleted()
+    assert steps == [None] * 5
+    assert whole == index.deleted() == IdRanges({1: list(range(9_000))})
+
+
+def test_a_torn_index_is_refused_at_whichever_step_it_is_torn() -> None:
+    state = merge([typed(client, 0, "x") for client in range(1, 1_001)])
+    index = build(state)
+    with pytest.raises(BadUpdate):
+        list(StateIndex.decoding(index[: len(index) * 3 // 4], state))

@@ -10,10 +10,12 @@ import pytest
 from collab.core.session import Session
 from collab.crdt.checked import Checked
 from collab.crdt.gate import check
+from collab.crdt.index import build
 from collab.errors import BadUpdate, CollabError, RateLimited, TooLarge
 from collab.inspection import PAUSE_S_MAX, Inline
 from collab.limits import Limits
 from collab.protocol.messages import Kind, decode, encode_status, encode_step1, encode_step2, encode_update
+from collab.store.base import Checkpoint
 from collab.types import Access
 from tests.fakes import Recorder
 from tests.runtime.conftest import Bench
@@ -268,3 +270,48 @@ async def test_large_updates_are_not_parsed_again_for_ticks_and_joiners(
     bench.hub.receive(slot, reader, encode_step1(b"\x00"))
     assert large in [body for _, body in told(shown)]
     assert all(size < 100 for size in sizes)
+
+
+async def test_small_frames_that_say_they_are_dear_are_checked_elsewhere(bench: Bench, slow: Slow) -> None:
+    slot, writer, mine = await bench.enter()
+    structs = b"\x01\xd0\x0f\x07\x00" + b"\x00\x01" * 2_000 + b"\x00"
+    clients = b"\xc8\x01" + b"".join(typed(client, 0, "xxxx")[1:-1] for client in range(1_000, 1_200)) + b"\x00"
+    bench.hub.receive(slot, writer, encode_update(structs))
+    await until(lambda: slow.asked == [len(structs)])
+    assert mine.holding and slot.room.history.clocks.next == {}
+    slow.go.set()
+    await until(lambda: slot.room.history.clocks.next == {7: 2_000})
+    bench.hub.receive(slot, writer, encode_step2(clients))
+    await until(lambda: len(slot.room.history.clocks.next) == 201)
+    assert slow.asked == [len(structs), len(clients)]
+
+
+async def test_a_paste_of_some_kilobytes_is_checked_at_once(bench: Bench, slow: Slow) -> None:
+    slot, writer, _ = await bench.enter()
+    bench.hub.receive(slot, writer, encode_update(typed(1, 0, "x" * 3_000)))
+    assert slot.room.history.clocks.next == {1: 3_000}
+    bench.hub.receive(slot, writer, encode_update(deleted(1, 0, 10)))
+    assert not slow.asked
+
+
+async def test_structs_that_a_child_has_checked_are_charged(bench: Bench) -> None:
+    slot, writer, _ = await bench.enter()
+    now = asyncio.get_running_loop().time()
+    structs = b"\x01\xd0\x0f\x07\x00" + b"\x00\x01" * 2_000 + b"\x00"
+    writer.allowance.work.take(now, bench.hub.limits.work_burst_s)
+    bench.hub.receive(slot, writer, encode_update(structs))
+    await until(lambda: slot.room.history.clocks.next == {7: 2_000})
+    await until(lambda: writer.allowance.work.debt_s(now) >= 2_000 * bench.hub.limits.work_s_per_struct / 0.01)
+
+
+async def test_a_base_of_thousands_of_clients_is_taken_in_steps(bench: Bench) -> None:
+    slot, writer, _ = await bench.enter()
+    for client in range(1_000, 1_500):
+        bench.hub.receive(slot, writer, encode_step2(typed(client, 0, "x")))
+    await bench.journal.flush()
+    await until(lambda: slot.room.ledger.seq == 500)
+    state = slot.room.state()
+    bench.hub.rebase("doc", slot.room.lineage, Checkpoint(500, state, build(state)))
+    assert slot.room.history.base is None, "not at once"
+    await until(lambda: slot.room.history.base == state)
+    assert slot.room.history.tail == [] and bench.hub.counters.folds == 1
