@@ -70,8 +70,7 @@ class Hub:
         inspector: Inspector | None = None,
         alone: bool = False,
     ) -> None:
-        """`shorten` folds a document's log, so that the next load of it is short; `alone`: no other process writes
-        this database."""
+        """`shorten` folds a log, so that its next load is short; `alone`: no other process writes this database."""
         self.node = node
         self.limits = limits
         self.settings = settings
@@ -180,6 +179,7 @@ class Hub:
     def leave(self, slot: Slot, session: Session) -> None:
         """The socket is gone."""
         slot.room.leave(session, monotonic())
+        self.neighbours.claimed(slot)
         self.counters.sockets -= 1
         self.release(slot)
         self.touch(slot)
@@ -325,13 +325,13 @@ class Hub:
             self.evict(slot.room.document, StorageUnavailable("this room had to be restarted"))
 
     def _tick(self, slot: Slot) -> None:
-        started, writes = monotonic(), 0
-        room = slot.room
+        room, started, writes = slot.room, monotonic(), 0
         effects = room.drain()
         self.counters.ticks += 1
         if effects.wire is not None:
             writes = self._show(slot, effects.wire, effects.skip)
             self.counters.updates_in += len(effects.entries)
+            self.neighbours.claimed(slot)
             if effects.entries:
                 if room.lineage == UNBORN and slot.creator is None:
                     slot.creator = effects.entries[0].author

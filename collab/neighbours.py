@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from collab.bus.base import EVERYBODY, Bus, BusFrame, Kind
+from collab.claims import Claims
 from collab.core.elsewhere import pass_nudge, take_presence
 from collab.errors import CollabError, StorageUnavailable
 from collab.gaps import Gaps
 from collab.inquiries import Inquiries
+from collab.roster import Roster
 from collab.slot import Slot
 from collab.store.base import UNBORN, UpdateLog
 from collab.types import DocumentId
@@ -34,6 +36,7 @@ DEAD_S = 5.0  # and now its people are taken for gone
 FORGOTTEN_S = 60.0  # it no longer makes us hurry
 LOOK_S = 3.0  # between looks at the heads of open rooms
 HASTY_LOOK_S = 0.9  # the same while the bus is away
+CLAIMS = frozenset((Kind.CLAIM, Kind.FREE, Kind.TRY, Kind.ASKING, Kind.LIVES))
 BODIES_MAX = 64 * 1024  # bytes of updates in one frame; what is larger is read from the log
 
 
@@ -47,6 +50,8 @@ class Neighbours:
         self._log = update_log
         self.gaps = Gaps(update_log, hub.counters, self._taken, self._ended)
         self.inquiries = Inquiries(hub.node, bus)
+        self.claims = Claims(hub, self._tell)
+        self.roster = Roster(hub, self.inquiries, self._living)
         self._spent: tuple[Callable[[], bytes | None], Callable[[bytes], None]] | None = None
         self._opening: dict[DocumentId, list[BusFrame]] = {}
         self._heard: dict[str, float] = {}  # node to loop time
@@ -56,6 +61,7 @@ class Neighbours:
         self._beat_at = self._look_at = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._failing = False
+        self._missed = False  # frames, perhaps, since the last look
         bus.listen(self._deliver)
 
     # ------------------------------------------------------------------ to the others
@@ -82,6 +88,13 @@ class Neighbours:
         """LOOK or SNAPSHOT, about a document that need not be open here."""
         if not self.alone:
             self._bus.publish(BusFrame(kind, self._hub.node, document))
+
+    def claimed(self, slot: Slot) -> None:
+        """Sessions have taken client ids, or have left theirs."""
+        if self.alone:
+            slot.room.authors.news.clear()
+        elif slot.room.authors.news:
+            self.claims.tell_news(slot)
 
     def _tell(self, kind: Kind, slot: Slot, *bodies: bytes) -> None:
         if not self.alone:
@@ -180,6 +193,9 @@ class Neighbours:
             present = room.awareness.present_own()
             if present is not None:
                 self.presence(slot, present)
+            self.claims.tell_all(slot)
+        elif frame.kind in CLAIMS:
+            self.claims.take(slot, frame)
         elif frame.kind is Kind.NUDGE:
             pass_nudge(room, frame.bodies[0])
 
@@ -204,7 +220,10 @@ class Neighbours:
             self._heard.pop(frame.node, None)
             self._bury(frame.node)
             return
+        new = frame.node not in self._heard
         self._heard[frame.node] = asyncio.get_running_loop().time()
+        if new:
+            self._beat()  # it should know us at once
         if frame.node in self._buried:  # it was only paused, or cut off
             self._buried.discard(frame.node)
             self._ask_everywhere()
@@ -217,6 +236,7 @@ class Neighbours:
     def _bury(self, node: str) -> None:
         for slot in list(self._hub.slots.values()):
             slot.room.awareness.leave(node)
+            self.claims.bury(slot, node)
             self._hub.touch(slot)
 
     def _ask_everywhere(self) -> None:
@@ -225,6 +245,11 @@ class Neighbours:
             present = slot.room.awareness.present_own()
             if present is not None:
                 self.presence(slot, present)
+            self.claims.tell_all(slot)
+
+    def _living(self) -> set[str]:
+        """Nodes that are heard."""
+        return self._heard.keys() - self._buried
 
     # ------------------------------------------------------------------ rounds
 
@@ -234,18 +259,26 @@ class Neighbours:
             return
         await self._bus.subscribe(EVERYBODY)
         await self.inquiries.listen()
-        while True:
-            await asyncio.sleep(uniform(0.8, 1.0) * ROUND_S)
-            try:
-                self.once(asyncio.get_running_loop().time())
-            except Exception:
-                log.exception("neighbours failed")
+        self._beat()
+        try:
+            while True:
+                await asyncio.sleep(uniform(0.8, 1.0) * ROUND_S)
+                self._once()
+        finally:
+            if self._looking is not None:  # it reads the database, which is closed next
+                await asyncio.wait({self._looking})
+
+    def _once(self) -> None:
+        try:
+            self.once(asyncio.get_running_loop().time())
+        except Exception:
+            log.exception("neighbours failed")
 
     def once(self, now: float) -> None:
         """One round at loop time `now`; waits for nothing: a node whose database is away still says that it lives."""
         if now >= self._beat_at:
             self._beat_at = now + BEAT_S
-            self._bus.publish(BusFrame(Kind.ALIVE, self._hub.node, EVERYBODY))
+            self._beat()
             spent = self._spent[0]() if self._spent is not None else None
             if spent is not None:
                 self._bus.publish(BusFrame(Kind.SPENT, self._hub.node, EVERYBODY, bodies=(spent,)))
@@ -253,12 +286,16 @@ class Neighbours:
         up, losses = self._bus.up, self._bus.losses
         if losses != self._losses or up != self._was_up:
             self._losses, self._was_up, self._look_at = losses, up, 0.0
+            self._missed = True
             if up:
                 self._ask_everywhere()
         if now >= self._look_at and self._looking is None:
             hasty = not up or self._somebody_is_late(now)
             self._look_at = now + (HASTY_LOOK_S if hasty else LOOK_S)
             self._looking = asyncio.get_running_loop().create_task(self.look(), name="look")
+
+    def _beat(self) -> None:
+        self._bus.publish(BusFrame(Kind.ALIVE, self._hub.node, EVERYBODY))
 
     def _watch(self, now: float) -> None:
         for node, heard in list(self._heard.items()):
@@ -276,8 +313,13 @@ class Neighbours:
     async def look(self) -> None:
         """Compares all open rooms with their documents' heads; never raises."""
         try:
-            await self.gaps.look(list(self._hub.slots.values()))
+            slots = list(self._hub.slots.values())
+            await self.gaps.look(slots)
             self._failing = False
+            if self._missed or not self._bus.up:
+                self._missed = False
+                for slot in slots:
+                    slot.tell("snapshot")  # event streams look for new ones
         except StorageUnavailable as error:
             if not self._failing:
                 log.warning("heads cannot be read now", error=error.detail)

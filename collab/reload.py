@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from collab import logs
 from collab.services import Services, limits_of
-from collab.settings import Settings
+from collab.settings import Settings, plain
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +40,11 @@ class Reload:
     async def once(self) -> bool:
         """All that can be changed, or nothing: what is wrong is logged, and the node goes on as it was."""
         try:
-            settings = self._services.settings.reread()
+            settings = self._services.settings.reloaded()
             await self._services.entrance.retrust(settings)
             self._take_certificate(settings)
         except (ValidationError, ValueError, OSError) as error:  # UnsafeSettings is a ValueError
-            log.error("settings were not reloaded", reason=_plain(error))
+            log.error("settings were not reloaded", reason=plain(error))
             return False
         open_to_all = self._services.entrance.guard.openness.open
         self._services.sockets.bound(limits_of(settings, open_to_all))
@@ -55,10 +55,3 @@ class Reload:
     def _take_certificate(self, settings: Settings) -> None:
         if self._server.ssl is not None and settings.ssl_certfile is not None:
             self._server.ssl.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
-
-
-def _plain(error: Exception) -> str:
-    """Without what was given: it may be a secret."""
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-    return str(error)

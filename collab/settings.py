@@ -6,12 +6,18 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from collab.errors import UnsafeSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+RELOADED = (
+    "origins", "trusted_proxies", "ssl_certfile", "ssl_keyfile", "log_level", "jwt_issuer", "jwt_audience",
+    "jwt_jwks_url", "jwt_public_key_file", "jwt_secret", "jwt_secret_file", "jwt_algorithms", "jwt_grants_claim",
+    "jwt_scopes_claim", "frames_per_s", "bytes_per_s", "sockets_per_user", "sockets_per_address",
+)  # fmt: skip
+"""What SIGHUP changes; the rest is as it was when the process, or its parent, was started."""
 
 
 class Settings(BaseSettings):
@@ -131,6 +137,14 @@ class Settings(BaseSettings):
         """The same again, from what the file and the environment say now."""
         return type(self).read(**self._given)
 
+    def reloaded(self) -> Self:
+        """This, with what a running node takes anew (RELOADED) as the file says it now.
+
+        Raises ValidationError, or UnsafeSettings if the file cannot be read.
+        """
+        fresh = self.reread()
+        return self.model_copy(update={name: getattr(fresh, name) for name in RELOADED})
+
     @property
     def resolved_database_url(self) -> str:
         """The URL given, or SQLite in the data folder."""
@@ -147,3 +161,10 @@ class Settings(BaseSettings):
     def on_loopback(self) -> bool:
         """True if only this machine can connect."""
         return self.host in LOOPBACK
+
+
+def plain(error: Exception) -> str:
+    """What is wrong with settings, without what was given: it may be a secret."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return str(error)

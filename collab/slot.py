@@ -33,6 +33,7 @@ class Slot:
     __slots__ = (
         "_futures",
         "_listeners",
+        "claimed_ms",
         "client_id",
         "creator",
         "deciding",
@@ -61,6 +62,7 @@ class Slot:
         self.rests_until = 0.0
         self.owes_until = 0.0  # rest for its past fan-out, beyond what it has on credit
         self.scheduled = False
+        self.claimed_ms: dict[int, int] = {}  # when sessions here took their client ids, Unix ms, for other nodes
         self.deciding = False  # a look at contested client ids is scheduled
         self.creator: str | None = None  # whose edit brought the document into being
         self.failed: CollabError | None = None

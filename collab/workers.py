@@ -4,8 +4,8 @@ On Linux each worker has a listening socket of its own on the same port (SO_REUS
 connections evenly; elsewhere they share one. The parent keeps the sockets open, so that nobody who connects while a
 worker is restarted is refused.
 
-Signals, as with uvicorn: TERM and INT drain all and end; HUP restarts one worker after the other; TTIN and TTOU add
-and remove one.
+Signals: TERM and INT drain all and end; HUP has every worker read the settings anew, as a node without workers does,
+and no socket is closed for it; USR2 replaces one worker after the other; TTIN and TTOU add and remove one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from multiprocessing import connection
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from collab import logs
-from collab.settings import Settings
+from collab.settings import Settings, plain
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,8 @@ class Worker:
     def __init__(self, number: int, settings: Settings, listening: socket.socket, serve: Serve) -> None:
         self.number = number
         self.listening = listening
-        self._settings = settings
+        self.settings = settings  # the next process starts with them
+        self._begun_with = settings
         self._serve = serve
         self._delay_s = RESTART_FIRST_S
         self.start()
@@ -58,7 +60,8 @@ class Worker:
         """Starts a fresh process."""
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        arguments = (self._serve, self._settings, self.listening, theirs)
+        self._begun_with = self.settings
+        arguments = (self._serve, self.settings, self.listening, theirs)
         self.process = context.Process(target=_work, args=arguments, name=f"collab worker {self.number}")
         self.process.start()
         theirs.close()
@@ -73,6 +76,8 @@ class Worker:
                 if self.pipe.recv() == READY:
                     self.ready = True
                     log.info("worker serves", worker=self.number, pid=self.process.pid)
+                    if self._begun_with is not self.settings:
+                        self.reload(self.settings)
                 self.heard_at = time.monotonic()
 
     @property
@@ -80,11 +85,18 @@ class Worker:
         """Its loop does not turn, or it never came to serve."""
         return time.monotonic() - self.heard_at > (STUCK_S if self.ready else READY_S)
 
+    def reload(self, settings: Settings) -> None:
+        """Has it read the settings anew: now, or when it has come to serve. Before that the signal would end it."""
+        self.settings = settings
+        if self.ready and self.process.exitcode is None:
+            os.kill(self.process.pid or 0, signal.SIGHUP)
+
     def ended(self) -> None:
         """It died: decides when to start another."""
         self.pipe.close()
         lived_s = time.monotonic() - self.started_at
         self._delay_s = RESTART_FIRST_S if lived_s > HEALTHY_S else min(2 * self._delay_s, RESTART_MAX_S)
+        self.ready = False
         self.restart_at = time.monotonic() + self._delay_s
 
     def end(self, grace_s: float) -> None:
@@ -195,12 +207,24 @@ class Pool:
     def _obey(self, number: int) -> None:
         name = signal.Signals(number).name
         if name == "SIGHUP":
+            self._reload()
+        elif name == "SIGUSR2":
             for worker in self._workers:
                 self._renew(worker)
         elif name == "SIGTTIN":
             self._add()
         elif name == "SIGTTOU" and len(self._workers) > 1:
             self._end([self._workers.pop()])
+
+    def _reload(self) -> None:
+        """What one cannot take the others are not asked to."""
+        try:
+            self._settings = self._settings.reloaded()
+        except (ValidationError, ValueError) as error:  # UnsafeSettings is a ValueError
+            log.error("settings were not reloaded", reason=plain(error))
+            return
+        for worker in self._workers:
+            worker.reload(self._settings)
 
     def _renew(self, worker: Worker) -> None:
         """The others serve meanwhile: the next one's turn comes when this one serves again."""
@@ -221,7 +245,7 @@ class Pool:
 
 
 def _more_signals() -> list[int]:
-    return [getattr(signal, name) for name in ("SIGHUP", "SIGTTIN", "SIGTTOU") if hasattr(signal, name)]
+    return [getattr(signal, name) for name in ("SIGHUP", "SIGUSR2", "SIGTTIN", "SIGTTOU") if hasattr(signal, name)]
 
 
 def _balanced() -> bool:

@@ -14,13 +14,30 @@ import pytest
 from collab.auth.keys import Keys
 from collab.store.open import open_store
 from collab.types import Scope
-from tests import node_tools, realservers
+from tests import backends, node_tools, realservers
+from tests.backends import Backend
 from tests.server import running_server
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Half of the long tests wait for a server, a browser or a clock: two workers to a core keep it busy."""
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """See tests/backends.py."""
+    backends.add_options(parser)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """See tests/backends.py."""
+    backends.parametrize(metafunc)
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """What the test's service stands on."""
+    return getattr(request, "param", Backend.SQLITE)
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from random import SystemRandom
 from typing import IO, Any
 
 START_S = 60.0
 POLL_S = 0.02
+PORTS = (20_000, 32_000)
+_random = SystemRandom()  # a seeded test must not choose the same as its neighbour
 
 
 @dataclass
@@ -49,11 +52,13 @@ class Server:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on now; none of those that systems give to clients by themselves, who could
+    take it before the server does."""
+    while True:
+        port = _random.randrange(*PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

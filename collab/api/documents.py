@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from secrets import randbelow
 from typing import Annotated, Any
@@ -87,7 +88,7 @@ class DocumentDetails(BaseModel):
     lineage: str = Field(description="Another one means another document under the same id.")
     seq: int = Field(ge=0, description="How many updates are in its log.", examples=[42])
     bytes: int = Field(ge=0, description="What its log and checkpoint take up.", examples=[2048])
-    online: int = Field(ge=0, description="Sockets open on this node.", examples=[2])
+    online: int = Field(ge=0, description="Sockets open, on all nodes.", examples=[2])
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
@@ -101,9 +102,19 @@ class DocumentPage(BaseModel):
     cursor: str | None = None
 
 
-def details(parts: Parts, document: Document) -> DocumentDetails:
+async def details(parts: Parts, document: Document) -> DocumentDetails:
     """Shapes a document of the catalog."""
-    slot = parts.hub.slots.get(document.id)
+    return (await details_of(parts, [document]))[0]
+
+
+async def details_of(parts: Parts, documents: Sequence[Document]) -> list[DocumentDetails]:
+    """The same of several."""
+    present = await parts.hub.neighbours.roster.ask_all([document.id for document in documents])
+    return [shaped(document, present[document.id].sockets) for document in documents]
+
+
+def shaped(document: Document, online: int) -> DocumentDetails:
+    """With so many sockets open."""
     return DocumentDetails(
         id=document.id,
         title=document.title,
@@ -112,7 +123,7 @@ def details(parts: Parts, document: Document) -> DocumentDetails:
         lineage=document.lineage,
         seq=document.seq,
         bytes=document.bytes_stored,
-        online=len(slot.room.sessions) if slot is not None else 0,
+        online=online,
         created_at=document.created_at,
         updated_at=document.updated_at,
         deleted_at=document.deleted_at,
@@ -145,7 +156,7 @@ async def create_document(
 
     document = await repeatable.once(work)
     response.headers["Location"] = f"/api/documents/{quote(document, safe='')}"
-    return details(parts, await parts.catalog.get(document))
+    return await details(parts, await parts.catalog.get(document))
 
 
 async def born(parts: Parts, document: DocumentId, body: NewDocument, principal: Principal) -> str:
@@ -188,13 +199,13 @@ async def list_documents(
     wanted = {k.removeprefix("metadata."): v for k, v in request.query_params.items() if k.startswith("metadata.")}
     asked = Wanted(limit, cursor, prefix, wanted or None, deleted)
     page = await visible(parts.catalog, parts.door.policy, principal, asked)
-    return DocumentPage(items=[details(parts, document) for document in page.items], cursor=page.cursor)
+    return DocumentPage(items=await details_of(parts, page.items), cursor=page.cursor)
 
 
 @router.get("/{document}", summary="Read a document's details", responses=answers(*NAMED))
 async def read_document(target: Readable) -> DocumentDetails:
-    """Title, metadata, version, size, times, and how many sockets are open on this node."""
-    return details(target.parts, await target.parts.catalog.get(target.document))
+    """Title, metadata, version, size, times, and how many sockets are open."""
+    return await details(target.parts, await target.parts.catalog.get(target.document))
 
 
 @router.head("/{document}", summary="Ask whether a document exists", responses=answers(*NAMED))
@@ -212,7 +223,7 @@ async def probe_document(target: Readable) -> Response:
 )
 async def patch_document(body: DocumentPatch, target: Writable) -> DocumentDetails:
     """A JSON merge patch (RFC 7396): what is left out stays, null removes, objects are merged."""
-    return details(target.parts, await target.parts.catalog.patch(target.document, changes_of(body)))
+    return await details(target.parts, await target.parts.catalog.patch(target.document, changes_of(body)))
 
 
 @router.delete(
@@ -245,4 +256,4 @@ async def undelete_document(target: Writable) -> DocumentDetails:
     """Does nothing to one that is not deleted."""
     document = await target.parts.catalog.set_deleted(target.document, False)
     target.tell("document.undelete")
-    return details(target.parts, document)
+    return await details(target.parts, document)

@@ -7,6 +7,7 @@ updates name the clients of the old lineage; `Room` refuses whoever names one of
 from __future__ import annotations
 
 from collab.api.parts import Parts
+from collab.bus.base import Kind
 from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
@@ -28,10 +29,13 @@ async def erase(parts: Parts, document: DocumentId) -> None:
         await parts.catalog.set_deleted(document, True)
     slot = parts.hub.slots.get(document)
     shown = frozenset(slot.room.history.clocks.next) if slot is not None else frozenset()
-    parts.hub.end(document, LineageRetired())
-    stored = await parts.log.load(document, deleted=True)
-    if stored is not None:
-        await parts.catalog.purge(document, shown | authors_of(stored))
+    parts.hub.evict(document, LineageRetired())
+    try:
+        stored = await parts.log.load(document, deleted=True)
+        if stored is not None:
+            await parts.catalog.purge(document, shown | authors_of(stored))
+    finally:  # other nodes look at once: not before, for they would tell their people that it can be brought back
+        parts.hub.neighbours.tell(Kind.LOOK, document)
 
 
 def authors_of(stored: Stored) -> frozenset[int]:

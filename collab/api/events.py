@@ -15,7 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from collab.api import etags
 from collab.api.deps import Watched, WatchedDep
-from collab.api.presence import present
+from collab.api.presence import written
 from collab.api.problems import LOADED, answers, problem
 from collab.api.snapshots import SnapshotDetails, snapshot_details
 from collab.errors import (
@@ -130,7 +130,8 @@ class Feed:
             events.append(self._event("update", f'{{"seq":{seq},"version":"{etags.version(room.lineage, seq)}"}}'))
         if self._presence:
             self._presence = False
-            events.append(self._event("presence", present(room).decode()))
+            found = await self._parts.hub.neighbours.roster.ask(self._document)
+            events.append(self._event("presence", written(found).decode()))
         return events
 
     def _event(self, kind: str, data: str) -> ServerSentEvent:

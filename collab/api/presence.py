@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from collab.api.deps import Readable
 from collab.api.problems import NAMED, answers
-from collab.core.room import Room
+from collab.roster import Present
 
 router = APIRouter(prefix="/documents/{document}/presence", tags=["live"])
 
@@ -35,16 +35,14 @@ class Presence(BaseModel):
     responses=answers(*NAMED),
 )
 async def read_presence(target: Readable) -> Response:
-    """The people in the document, on this node. Reading does not make one appear."""
+    """The people in the document, on all nodes. Reading does not make one appear."""
     await target.head()
-    slot = target.parts.hub.slots.get(target.document)
-    return Response(present(slot.room if slot is not None else None), media_type="application/json")
+    found = await target.parts.hub.neighbours.roster.ask(target.document)
+    return Response(written(found), media_type="application/json")
 
 
-def present(room: Room | None) -> bytes:
+def written(present: Present) -> bytes:
     """A Presence as JSON. States are given as the bytes that came: they were checked, and may hold what Python's
     encoders refuse (lone surrogates, large integers)."""
-    if room is None:
-        return b'{"people":[],"sockets":0}'
-    people = [b'{"client_id":%d,"state":%b}' % (client, state) for client, _, state in room.awareness.people()]
-    return b'{"people":[%b],"sockets":%d}' % (b",".join(people), len(room.sessions))
+    people = [b'{"client_id":%d,"state":%b}' % (client, state) for client, _, state in sorted(present.people.values())]
+    return b'{"people":[%b],"sockets":%d}' % (b",".join(people), present.sockets)

@@ -27,6 +27,11 @@ class Kind(IntEnum):
     BYE = 8  # to EVERYBODY: the node goes down and takes its people along
     QUESTION = 10  # to one node's channel; bodies: the question's name, what is asked, particulars
     ANSWER = 11  # to the asking node's channel; bodies: the question's name, an error's code or nothing, the answer
+    CLAIM = 12  # bodies: client ids that sockets of the sender write as (claims.py, as the next four)
+    FREE = 13  # bodies: client ids that none of its sockets writes as any more
+    TRY = 14  # bodies: a client id that somebody on the sender wants; whoever holds it should see if the holder lives
+    ASKING = 15  # bodies: a client id whose holder is being asked for a sign of life
+    LIVES = 16  # bodies: a client id whose holder has given one
 
 
 @dataclass(frozen=True, slots=True)

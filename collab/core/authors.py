@@ -3,7 +3,8 @@
 Two live writers under one id destroy each other's edits silently: replicas keep whichever struct came first at a clock
 and drop the other. So an id belongs to the connection that typed with it until that connection ends. A relay of
 somebody else's edits is no writer; and a client that came back while its old socket is only half dead is no second
-one: the old socket is pinged, and gives way if it does not answer.
+one: the old socket is pinged, and gives way if it does not answer. Other nodes tell who holds which id there, and are
+asked in the same way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
 from collab.core.awareness import Entry as Presence
+from collab.core.distant import ANSWER_S as NODE_ANSWER_S
+from collab.core.distant import Distant
 from collab.crdt.clocks import Clocks
 from collab.crdt.gate import Checked
 
@@ -29,7 +32,7 @@ class Contest:
 
     __slots__ = ("bytes", "client", "contender", "overflowed", "owner", "presence", "typed", "until", "updates")
 
-    def __init__(self, client: int, owner: Session, contender: Session, until: float) -> None:
+    def __init__(self, client: int, owner: Session | Distant, contender: Session, until: float) -> None:
         self.client = client
         self.owner = owner
         self.contender = contender
@@ -60,11 +63,25 @@ class Authors:
     """Owners by client id, and the open contests."""
 
     def __init__(self) -> None:
-        self._owners: dict[int, Session] = {}
-        self.owner: Callable[[int], Session | None] = self._owners.get
+        self._owners: dict[int, Session | Distant] = {}
+        self.owner: Callable[[int], Session | Distant | None] = self._owners.get
         """Who writes as this id on a live connection."""
-        self._owned: dict[Session, set[int]] = {}  # the same, the other way round
+        self._owned: dict[Session | Distant, set[int]] = {}  # the same, the other way round
+        self.news: dict[int, bool] = {}  # ids taken (True) and freed here, which the other nodes have not been told
         self.contests: dict[tuple[int, Session], Contest] = {}
+
+    def held_here(self) -> list[int]:
+        """Ids that sessions of this node hold."""
+        return [client for client, owner in self._owners.items() if not isinstance(owner, Distant)]
+
+    def held_by(self, node: str) -> list[int]:
+        """Ids that another node's sessions hold."""
+        return [c for c, owner in self._owners.items() if isinstance(owner, Distant) and owner.node == node]
+
+    def concede(self, client: int, distant: Distant) -> None:
+        """A session of another node holds the id; not to be called while one of ours does."""
+        self._owners[client] = distant
+        self._owned[distant] = {client}
 
     def claim(self, client: int, session: Session) -> None:
         """The session typed as this id, which nobody else holds; beyond OWNED_MAX it is taken to pass others' on."""
@@ -72,6 +89,7 @@ class Authors:
         if len(owned) < OWNED_MAX:
             owned.add(client)
             self._owners[client] = session
+            self.news[client] = True
 
     def foreign(self, checked: Checked, session: Session, clocks: Clocks) -> Set[int]:
         """Ids under which the update adds something although another live session writes as them."""
@@ -86,11 +104,12 @@ class Authors:
                 found.add(client)
         return found or NOBODY
 
-    def contest(self, client: int, owner: Session, contender: Session, now: float) -> Contest:
+    def contest(self, client: int, owner: Session | Distant, contender: Session, now: float) -> Contest:
         """Opens the contest, asking the owner for a sign of life, or finds the open one."""
         found = self.contests.get((client, contender))
         if found is None:
-            found = self.contests[client, contender] = Contest(client, owner, contender, now + ANSWER_S)
+            until = now + (NODE_ANSWER_S if isinstance(owner, Distant) else ANSWER_S)
+            found = self.contests[client, contender] = Contest(client, owner, contender, until)
             owner.outbox.heard = False
             owner.outbox.ping()
         return found
@@ -102,10 +121,19 @@ class Authors:
         contest.owner.outbox.ping()
         self.contests[contest.client, contest.contender] = contest
 
-    def leave(self, session: Session) -> list[Contest]:
+    def wait(self, client: int, until: float) -> None:
+        """The owner's node asks it: contests for the id are open until then."""
+        for contest in self.contests.values():
+            if contest.client == client:
+                contest.until = until
+
+    def leave(self, session: Session | Distant) -> list[Contest]:
         """Frees the session's ids; returns the contests that this decides for the contender."""
         for client in self._owned.pop(session, ()):
-            del self._owners[client]
+            if self._owners.get(client) is session:
+                del self._owners[client]
+            if not isinstance(session, Distant):
+                self.news[client] = False
         won = [c for c in self.contests.values() if c.owner is session]
         self.contests = {
             key: c for key, c in self.contests.items() if c.owner is not session and c.contender is not session

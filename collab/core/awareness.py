@@ -202,6 +202,11 @@ class Awareness:
             self._set(who, client, self._clocks[client], GONE)
         self._spoken.pop(who, None)
 
+    def depart(self, node: str, client: int) -> None:
+        """The connection on that node which wrote as this id has ended."""
+        if self._owners.get(client) == node:
+            self._set(node, client, self._clocks[client], GONE)
+
     def drain_own(self) -> bytes | None:
         """What `drain` will tell of our own sessions' people, for the other nodes; to be asked before it."""
         own = [client for client, ours in self._changed.items() if ours]

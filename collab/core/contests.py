@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import proxy
 
 from collab.core.authors import Contest
+from collab.core.distant import Distant
 from collab.core.session import Session
 from collab.crdt.gate import Checked, check
 from collab.crdt.split import without_clients
@@ -56,18 +57,24 @@ class Contests:
             self._uphold(contest, now)
         for contest in dead:
             contest.owner.outbox.close(SlowReader("no sign of life, and its client is back on another connection"))
-            self._room.leave(contest.owner, now)
+            if isinstance(contest.owner, Distant):
+                self.give_way(contest.owner, now)
+            else:
+                self._room.leave(contest.owner, now)
             self._inherit(contest, now)
 
     def _uphold(self, contest: Contest, now: float) -> None:
         """The owner lives. What the contender passed on is "saved" once the owner has brought it, and that is."""
         room, contender = self._room, contest.contender
-        # whoever brings the very bytes that the owner brought only passed them on
-        if contest.typed and not all(update.raw in room.recent for update in contest.updates):
+        known = all(map(room.history.clocks.adds_nothing, contest.updates))
+        # Whoever brings the very bytes that the owner brought only passed them on. Another node tells what its people
+        # brought merged, so that bytes cannot be compared.
+        passed_on = known if isinstance(contest.owner, Distant) else all(u.raw in room.recent for u in contest.updates)
+        if contest.typed and not passed_on:
             contender.outbox.close(AuthorIdInUse())
         elif contest.overflowed:
             contender.outbox.close(Overloaded(OVERFLOWED))
-        elif not all(map(room.history.clocks.adds_nothing, contest.updates)):
+        elif not known:
             room.authors.go_on(contest, now)
             return
         contest.close()
@@ -84,6 +91,11 @@ class Contests:
         elif contest.presence is not None:
             room.awareness.receive(contender, [contest.presence])
         room.promises.answer(contender)
+
+    def give_way(self, distant: Distant, now: float) -> None:
+        """The holder on another node is gone."""
+        for contest in self._room.authors.leave(distant):
+            self._inherit(contest, now)
 
     def leave(self, session: Session, now: float) -> None:
         """Its ids are free, which decides for those who waited for them."""

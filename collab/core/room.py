@@ -170,7 +170,8 @@ class Room:
     def _presence(self, session: Session, body: bytes, now: float) -> None:
         nudges, foreign = self.awareness.receive(session, honest(decode_entries(body, self.limits), session.principal))
         for entry in foreign:
-            if (owner := self.awareness.owner(entry[0])) is not None:
+            owner = self.awareness.owner(entry[0]) or self.authors.owner(entry[0])
+            if owner is not None and owner is not session:
                 self.authors.contest(entry[0], owner, session, now).presence = entry
         if nudges:
             session.write(frame(encode_awareness(encode_entries(nudges))))

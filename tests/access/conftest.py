@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.access.realm import Realm, prepare, realm, token
+from tests.backends import Backend, Ground, ground_of
 
 
 @pytest.fixture
@@ -15,10 +17,17 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture
+def ground(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> Ground:
+    """What a service in this process stands on, empty."""
+    return ground_of(request, backend, tmp_path)
+
+
 @pytest.fixture(scope="session")
-def land(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
+def land(request: pytest.FixtureRequest, backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
     """One server for all of them; tests that change anything use documents of their own."""
-    with realm(tmp_path_factory.mktemp("data")) as here:
+    folder = tmp_path_factory.mktemp("data")
+    with realm(ground_of(request, backend, folder), folder) as here:
         here.tokens |= {
             "expired": token("late", ("*", "write"), life_s=-3600),
             "stranger": token("stranger", ("elsewhere/*", "write")),

@@ -18,7 +18,8 @@ from joserfc.jwk import OctKey
 from websockets.asyncio.client import ClientConnection, connect
 
 from collab.api.samples import HELLO
-from tests.server import Server, running_server
+from tests.backends import Ground
+from tests.front import Place, serving
 
 SECRET = "a secret of tests, long enough to be taken"
 ENVIRONMENT = {
@@ -34,19 +35,21 @@ ENVIRONMENT = {
 }
 
 
-def token(user: str, *grants: tuple[str, str], scope: str = "", life_s: float = 3600.0, **claims: object) -> str:
+def token(
+    user: str, *grants: tuple[str, str], scope: str = "", life_s: float = 3600.0, secret: str = SECRET, **claims: object
+) -> str:
     """Signed as the identity provider would; `grants` are (documents, access)."""
     now = time.time()
     said = {"iss": "https://id.example", "aud": "collab", "sub": user, "iat": now, "exp": now + life_s, "scope": scope}
     said["collab"] = [{"documents": documents, "access": access} for documents, access in grants]
-    return jwt.encode({"alg": "HS256"}, said | claims, OctKey.import_key(SECRET))
+    return jwt.encode({"alg": "HS256"}, said | claims, OctKey.import_key(secret))
 
 
 @dataclass
 class Realm:
     """The server, its clients, and what content it holds."""
 
-    server: Server
+    server: Place
     client: httpx2.Client
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -86,11 +89,12 @@ class Realm:
 
 
 @contextmanager
-def realm(folder: Path, *args: str, env: dict[str, str] | None = None) -> Iterator[Realm]:
-    """A server of its own, with an admin."""
+def realm(ground: Ground, folder: Path) -> Iterator[Realm]:
+    """A server of its own, with an admin; or several, of which each call reaches the next one."""
+    kept = httpx2.Limits(max_keepalive_connections=20 if ground.nodes == 1 else 0)
     with (
-        running_server(folder, *args, env=ENVIRONMENT | (env or {})) as server,
-        httpx2.Client(base_url=server.url, timeout=30.0) as client,
+        serving(ground, folder, env=ENVIRONMENT) as server,
+        httpx2.Client(base_url=server.url, timeout=30.0, limits=kept) as client,
     ):
         yield Realm(server, client, {"admin": token("root", scope="admin")})
 

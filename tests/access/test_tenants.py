@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -13,6 +12,7 @@ from collab.types import Access, Grant, Principal, Scope
 from tests.access.realm import Realm, prepare, token
 from tests.access.test_matrix import NEEDED, call, operations
 from tests.api.service import Service, running
+from tests.backends import Ground
 
 HIDDEN, ABSENT = "theirs-there", "theirs-gone"  # of one length: the id is echoed nowhere, but who knows
 OURS = Principal(
@@ -21,8 +21,8 @@ OURS = Principal(
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[Service]:
-    async with running(tmp_path) as here:
+async def service(ground: Ground) -> AsyncIterator[Service]:
+    async with running(ground) as here:
         await here.create(HIDDEN)
         here.people["us"] = OURS
         here.parts.door.guard.openness.open = False

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.service import Service, running
+from tests.backends import Backend, Ground, ground_of
 
 
 @pytest.fixture
@@ -17,7 +18,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Service]:
+def ground(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> Ground:
+    """What the service stands on, empty."""
+    return ground_of(request, backend, tmp_path)
+
+
+@pytest.fixture
+async def api(ground: Ground) -> AsyncIterator[Service]:
     """A fresh service on a fresh database, open to everybody."""
-    async with running(tmp_path) as service:
+    async with running(ground) as service:
         yield service

@@ -1,12 +1,14 @@
-"""The whole REST service in one process: real SQLite on a temporary file, real journal, real hub, the real app."""
+"""The whole REST service in one process: real database, real journal, real hub, the real app; or two such nodes.
+
+Of two nodes each call by REST, and each socket, goes to the next one.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,8 +27,10 @@ from collab.auth.open_mode import Openness
 from collab.auth.rates import Rates
 from collab.auth.revocations import RevocablePolicy, Revocations
 from collab.auth.tickets import MemoryTickets, Tickets
-from collab.auth.vigil import Vigil
+from collab.auth.vigil import POLL_S, Vigil
+from collab.bus.base import Bus
 from collab.bus.local import LocalBus
+from collab.bus.redis import RedisBus
 from collab.core.session import Session
 from collab.hub import Hub, HubSettings
 from collab.journal import Journal
@@ -37,6 +41,7 @@ from collab.slot import Slot
 from collab.store.census import Census
 from collab.store.open import Store, open_store
 from collab.types import ANONYMOUS, Access, Principal
+from tests.backends import Ground, Turns
 from tests.fakes import Recorder
 
 BINARY = {"content-type": "application/octet-stream"}
@@ -72,6 +77,9 @@ class Service:
     store: Store
     journal: Journal
     people: dict[str, Principal]
+    front: Balanced
+    turns: Turns[Parts]
+    nodes: list[Parts]
 
     async def create(self, document: str = "d", **fields: object) -> dict[str, object]:
         """Creates a document; returns its details."""
@@ -108,7 +116,7 @@ class Service:
     @asynccontextmanager
     async def socket(self, document: str = "d", access: Access = Access.WRITE) -> AsyncIterator[Peer]:
         """A session in the room, as the socket shells make one."""
-        hub = self.parts.hub
+        hub = self.turns.next().hub
         slot = await hub.open(document)
         outbox = Recorder()
         session = Session("s", ANONYMOUS, access, outbox, self.parts.limits)
@@ -136,6 +144,10 @@ class Peer:
         """An update into the room."""
         self.send(encode_update(update))
 
+    async def saved(self) -> None:
+        """Until all that went into the room is on disk."""
+        await self.hub.durable(self.slot, self.slot.room.ledger.entered)
+
     def ask(self, vector: bytes = b"\x00") -> None:
         """A step 1."""
         self.send(encode_step1(vector))
@@ -143,7 +155,7 @@ class Peer:
 
 @asynccontextmanager
 async def running(
-    folder: Path,
+    ground: Ground,
     limits: Limits = DEFAULT,
     engine: Any = None,
     authenticator: Callable[[dict[str, Principal]], Authenticator] = Anyone,
@@ -151,36 +163,96 @@ async def running(
     log: AccessLog | None = None,
     documents_max: int = 0,
 ) -> AsyncIterator[Service]:
-    """The service until the block ends."""
+    """The service until the block ends. Of several nodes `parts`, `app`, `store` and `journal` are the first one's."""
     people: dict[str, Principal] = {}
-    async with open_store(f"sqlite:///{folder / 'collab.db'}") as store:
-        journal, counters = Journal(store.log), Counters()
-        limits = replace(limits, frames_per_s=0.0)
-        hub = Hub(
-            node="n", update_log=store.log, journal=journal, bus=LocalBus(), limits=limits,
-            settings=HubSettings(), counters=counters,
-        )  # fmt: skip
-        revocations, openness, audit = Revocations(), Openness(True, anywhere=True), Audit(store.audit)
-        guard = Guard(
-            authenticator(people), RevocablePolicy(revocations), openness=openness, revocations=revocations,
-            rates=rates, audit=audit,
-        )  # fmt: skip
-        permissions = Permissions(
-            Keys(store.keys), Tickets(MemoryTickets()),
-            Vigil(store.revocations, store.keys, revocations, openness, hub),
-            audit, store.keys, store.audit, Census(store.database, documents_max),
-        )  # fmt: skip
-        parts = Parts(
-            hub=hub, log=store.log, catalog=store.catalog, snapshots=store.snapshots,
-            idempotency=store.idempotency, engine=engine,
-            door=Door(guard), permissions=permissions, limits=limits,
-            counters=counters, refusals=Refusals(), probes={"database": store.log.ping},
-            log_access=log or AccessLog(),
-        )  # fmt: skip
-        app = create_app(parts)
-        transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            try:
-                yield Service(client, app, parts, store, journal, people)
-            finally:
-                await journal.close()
+    openness = Openness(True, anywhere=True)
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(open_store(ground.url))
+        audit = Audit(first.audit)
+
+        def assembled(store: Store, hub: Hub) -> Parts:
+            revocations = Revocations()
+            guard = Guard(
+                authenticator(people), RevocablePolicy(revocations), openness=openness, revocations=revocations,
+                rates=rates, audit=audit,
+            )  # fmt: skip
+            vigil = Vigil(store.revocations, store.keys, revocations, openness, hub)
+            tickets = Tickets(MemoryTickets() if store.embedded else store.tickets)
+            permissions = Permissions(
+                Keys(store.keys), tickets, vigil, audit, store.keys, store.audit, Census(store.database, documents_max)
+            )
+            return Parts(
+                hub=hub, log=store.log, catalog=store.catalog, snapshots=store.snapshots,
+                idempotency=store.idempotency, engine=engine,
+                door=Door(guard), permissions=permissions, limits=hub.limits,
+                counters=hub.counters, refusals=Refusals(), probes={"database": store.log.ping},
+                log_access=log or AccessLog(),
+            )  # fmt: skip
+
+        stores, journals, nodes = [first], [], []
+        while len(stores) < ground.nodes:
+            stores.append(await stack.enter_async_context(open_store(ground.url)))
+        for store, name in zip(stores, ("n", "n2"), strict=False):
+            journals.append(Journal(store.log))
+            stack.push_async_callback(journals[-1].close)
+            bus = await bus_of(ground, name, stack)
+            nodes.append(assembled(store, hub_of(name, store, journals[-1], bus, limits)))
+            if ground.nodes > 1:
+                run(stack, nodes[-1].hub.neighbours.run())
+                run(stack, keeping_watch(nodes[-1].permissions.vigil, over := asyncio.Event()), over)
+        apps = [create_app(parts) for parts in nodes]
+        front = Balanced(ground, apps)
+        transport = httpx2.ASGITransport(front, raise_app_exceptions=True)
+        client = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://test"))
+        yield Service(client, apps[0], nodes[0], first, journals[0], people, front, Turns(ground, nodes), nodes)
+
+
+def hub_of(node: str, store: Store, journal: Journal, bus: Bus, limits: Limits) -> Hub:
+    """A node's rooms."""
+    limits = replace(limits, frames_per_s=0.0)
+    return Hub(
+        node=node, update_log=store.log, journal=journal, bus=bus, limits=limits, settings=HubSettings(),
+        counters=Counters(),
+    )  # fmt: skip
+
+
+async def bus_of(ground: Ground, node: str, stack: AsyncExitStack) -> Bus:
+    """A node's bus, until the stack is closed."""
+    if ground.redis_url is None:
+        return LocalBus()
+    bus = RedisBus(ground.redis_url, node, prefix=ground.redis_prefix)
+    await bus.start()
+    stack.push_async_callback(bus.close)
+    return bus
+
+
+async def keeping_watch(vigil: Vigil, over: asyncio.Event) -> None:
+    """What `Vigil.run` does, but ended between two looks: asyncpg leaves a socket behind when a query is cancelled."""
+    while not over.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), POLL_S)
+        await vigil.look()
+
+
+def run(stack: AsyncExitStack, forever: Coroutine[None, None, None], over: asyncio.Event | None = None) -> None:
+    """A task of a node, until the stack is closed; it is told so by the event, else cancelled."""
+    task = asyncio.create_task(forever)
+
+    async def stop() -> None:
+        if over is None:
+            task.cancel()
+        else:
+            over.set()
+        await asyncio.wait({task})
+
+    stack.push_async_callback(stop)
+
+
+class Balanced:
+    """An ASGI application that gives each call to the next node."""
+
+    def __init__(self, ground: Ground, apps: list[FastAPI]) -> None:
+        self._turns = Turns(ground, apps)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._turns.next()(scope, receive, send)

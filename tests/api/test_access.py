@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,7 @@ from collab.errors import Unauthorized
 from collab.protocol.messages import encode_access
 from collab.types import Access, Grant, Principal, Scope
 from tests.api.service import Service, running
+from tests.backends import Ground
 
 TICKETS = "/api/documents/d/tickets"
 ROOT = Principal("root", "key", key_id="root", scopes=frozenset({Scope.ADMIN}))
@@ -27,9 +27,9 @@ ADA = Principal("ada", "jwt", name="Ada", key_id="jti-1", grants=(Grant("d", Acc
 
 
 @pytest.fixture
-async def closed(tmp_path: Path) -> AsyncIterator[Service]:
+async def closed(ground: Ground) -> AsyncIterator[Service]:
     """A service in which keys exist: `as_` says who calls."""
-    async with running(tmp_path) as service:
+    async with running(ground) as service:
         await service.create()
         service.parts.door.guard.openness.open = False
         service.people |= {"root": ROOT, "backend": BACKEND, "ada": ADA, "eve": Principal("eve", "jwt")}
@@ -111,6 +111,7 @@ async def test_a_key_without_the_scope_speaks_for_nobody(closed: Service) -> Non
 # ---------------------------------------------------------------------- keys
 
 
+@pytest.mark.one_node
 async def test_keys_are_made_listed_and_revoked_while_the_service_runs(closed: Service) -> None:
     wanted = {"name": "bot", "scopes": ["documents:read"], "documents": ["team-a/*"], "expires_in_s": 60}
     answer = await closed.client.post("/api/keys", headers=as_("root"), json=wanted)
@@ -157,6 +158,7 @@ async def test_an_open_service_makes_no_keys(api: Service) -> None:
 # ---------------------------------------------------------------------- taking back
 
 
+@pytest.mark.one_node
 async def test_revoking_ends_or_lowers_what_is_open(closed: Service) -> None:
     async with closed.socket() as writer, closed.socket() as other:
         writer.session.principal = Principal("uma", "ticket", issued_at=1.0, grants=(Grant("d", Access.WRITE),))
@@ -173,6 +175,7 @@ async def test_revoking_ends_or_lowers_what_is_open(closed: Service) -> None:
     assert len(await audited(closed, action="session.revoke")) == 2
 
 
+@pytest.mark.one_node
 async def test_a_token_that_was_revoked_opens_nothing_more(closed: Service) -> None:
     assert (await closed.client.get("/api/documents/d", headers=as_("ada"))).status_code == 200
     answer = await closed.client.post("/api/sessions/revoke", headers=as_("root"), json={"key": "jti-1"})
@@ -206,8 +209,9 @@ async def test_pages_show_nothing_of_others(closed: Service) -> None:
     assert page == {"items": [], "cursor": None}
 
 
-async def test_a_service_takes_so_many_documents(tmp_path: Path) -> None:
-    async with running(tmp_path, documents_max=2) as service:
+@pytest.mark.one_node
+async def test_a_service_takes_so_many_documents(ground: Ground) -> None:
+    async with running(ground, documents_max=2) as service:
         await service.create("one")
         await service.create("two")
         answer = await service.client.post("/api/documents", json={"id": "three"})
@@ -217,9 +221,9 @@ async def test_a_service_takes_so_many_documents(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- rates and lines
 
 
-async def test_callers_are_told_what_is_left_and_when_to_come_back(tmp_path: Path) -> None:
+async def test_callers_are_told_what_is_left_and_when_to_come_back(ground: Ground) -> None:
     rates = Rates({"address": Rate(100, 60), "key": Rate(2, 60), "user": Rate(3, 60)})
-    async with running(tmp_path, rates=rates) as service:
+    async with running(ground, rates=rates) as service:
         service.people |= {"backend": BACKEND, "ada": ADA}
         await service.create()
         answers = [await service.client.get("/api/documents/d", headers=as_("backend")) for _ in range(3)]
@@ -233,21 +237,21 @@ async def test_callers_are_told_what_is_left_and_when_to_come_back(tmp_path: Pat
         assert (answer.status_code, '"user";r=2' in answer.headers["ratelimit"]) == (200, True)
 
 
-async def test_who_guesses_is_counted_apart(tmp_path: Path) -> None:
+async def test_who_guesses_is_counted_apart(ground: Ground) -> None:
     class Nobody:
         async def who(self, credentials: Credentials) -> Principal:
             raise Unauthorized
 
     rates = Rates({"failures": Rate(2, 60)})
-    async with running(tmp_path, rates=rates, authenticator=lambda people: Nobody()) as service:
+    async with running(ground, rates=rates, authenticator=lambda people: Nobody()) as service:
         answers = [await service.client.get("/api/documents/d", headers=as_("guess")) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [401, 401, 429]
 
 
-async def test_every_request_is_a_line_without_its_secrets(tmp_path: Path) -> None:
+async def test_every_request_is_a_line_without_its_secrets(ground: Ground) -> None:
     lines: list[str] = []
     log = AccessLog(lines.append, scrub)
-    async with running(tmp_path, log=log) as service:
+    async with running(ground, log=log) as service:
         await service.create()
         service.people |= {"ada": ADA}
         headers = as_("ada") | {"x-request-id": "mine-1"}

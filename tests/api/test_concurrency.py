@@ -55,9 +55,10 @@ async def typing(api: Service) -> AsyncIterator[list[int]]:
         finally:
             over = True
             await task
-            await api.parts.hub.durable(peer.slot, peer.slot.room.ledger.entered)
+            await peer.saved()
 
 
+@pytest.mark.everywhere
 async def test_of_concurrent_creations_one_makes_it(api: Service) -> None:
     """The others are told that it exists."""
     answers = await together(lambda n: api.client.post("/api/documents", json={"id": "d", "title": f"writer {n}"}))
@@ -72,7 +73,7 @@ async def test_a_document_created_while_somebody_types_in_it_keeps_what_was_type
         peer.edit(typed(1, 0, "first"))
         answer = await api.client.post("/api/documents", json={"id": "d"})
         peer.edit(typed(1, 5, "!"))
-        await api.parts.hub.durable(peer.slot, 2)
+        await peer.saved()
     assert answer.status_code in (201, 409)
     assert check((await api.client.get(f"{DOCUMENT}/state")).content).runs == ((1, 0, 6),)
 
@@ -108,6 +109,7 @@ async def test_details_keep_up_with_people_who_type(api: Service) -> None:
     assert {details["online"] for details in found} == {1}
 
 
+@pytest.mark.everywhere
 async def test_concurrent_patches_of_a_documents_metadata_are_all_kept(api: Service) -> None:
     """Each merges into what is there when it is written."""
     await api.create(metadata={"deep": {"before": True}})
@@ -173,6 +175,7 @@ async def test_the_log_has_no_gap_while_it_grows(api: Service) -> None:
     assert updates == [typed(1, clock, "x") for clock in range(len(updates))]
 
 
+@pytest.mark.everywhere
 async def test_a_state_is_never_torn(api: Service) -> None:
     """Under a writer each answer holds exactly as many edits as its ETag says."""
     await api.create()

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pycrdt
@@ -14,7 +13,8 @@ import pytest
 
 from collab.engine.client import Engine
 from collab.protocol.messages import EMPTY_UPDATE, Kind, decode
-from tests.api.service import BINARY, Peer, Service, running
+from tests.api.service import BINARY, Peer, Service, running, until
+from tests.backends import Ground
 
 CONTENT = "/api/documents/d/content"
 TEXT = {"content-type": "text/plain"}
@@ -22,12 +22,12 @@ STROKES_MAX = 200
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Service]:
+async def api(ground: Ground) -> AsyncIterator[Service]:
     """A service with a real engine."""
     engine = Engine(workers=1)
     await engine.start()
     try:
-        async with running(tmp_path, engine=engine) as service:
+        async with running(ground, engine=engine) as service:
             yield service
     finally:
         await engine.close()
@@ -66,6 +66,12 @@ class Editor:
         """The text of the root `default`."""
         self.receive()
         return str(self.doc.get("default", type=pycrdt.Text))
+
+    @property
+    def typed(self) -> str:
+        """The text of the root `typed`."""
+        self.receive()
+        return str(self.doc.get("typed", type=pycrdt.Text))
 
 
 async def put(api: Service, text: str, **headers: str) -> Any:
@@ -176,6 +182,7 @@ async def test_content_that_does_not_fit_is_refused(
     assert (await api.client.get("/api/documents/d")).json()["seq"] == 1
 
 
+@pytest.mark.one_node
 async def test_if_match_guards_against_what_others_wrote(api: Service) -> None:
     """Also against what was typed a moment ago and is not on disk yet; refused, it changes nothing."""
     await api.create()
@@ -192,6 +199,7 @@ async def test_if_match_guards_against_what_others_wrote(api: Service) -> None:
     assert await read(api) == "five"
 
 
+@pytest.mark.one_node
 async def test_of_concurrent_puts_with_one_etag_one_wins(api: Service) -> None:
     """The comparison is made under the room's lock."""
     await api.create()
@@ -227,7 +235,7 @@ async def test_a_repeated_patch_is_done_once(api: Service) -> None:
     await api.create()
     await put(api, "a")
     call = {"params": {"root": "default"}, "json": [{"op": "insert", "index": 1, "text": "b"}]}
-    answers = [await api.client.patch(CONTENT, **call, headers={"idempotency-key": "k"}) for _ in range(3)]  # type: ignore[arg-type]
+    answers = [await api.client.patch(CONTENT, **call, headers={"idempotency-key": "k"}) for _ in range(3)]
     assert answers[0].json() == answers[1].json() == answers[2].json()
     assert await read(api) == "ab"
 
@@ -247,7 +255,8 @@ async def test_rest_writers_and_typing_editors_lose_nothing(api: Service) -> Non
             assert answer.status_code == 200, answer.text
         await ann.saved()
         expected = "a" * 10 + "[" + " ".join(f"changed{n}" for n in range(10)) + "]" + "b" * 10
-        assert ann.text == bob.text == expected
+        await bob.saved()
+        await until(lambda: ann.text == bob.text == expected)
     assert await read(api) == expected
 
 
@@ -280,6 +289,7 @@ async def test_restore_while_two_editors_type(api: Service) -> None:
         bob.doc.get("todo", type=pycrdt.Array).append("spoilt")
         del bob.doc.get("page", type=pycrdt.XmlFragment).children[0]
         await ann.saved()
+        await bob.saved()
         restoring = asyncio.create_task(api.client.post(f"{SNAPSHOTS}/{snapshot}/restore"))
         strokes = 0
         while strokes < STROKES_MAX and not restoring.done():
@@ -291,11 +301,10 @@ async def test_restore_while_two_editors_type(api: Service) -> None:
         stroke(ann, bob)  # the earlier ones may all have come before the restore read the document, and so be undone
         await ann.saved()
         await bob.saved()
+        await until(lambda: ann.typed == bob.typed)
         now = (await api.client.get(CONTENT)).json()
-        ann.receive()
-        bob.receive()
-        typed = str(ann.doc.get("typed", type=pycrdt.Text))
-        assert typed == str(bob.doc.get("typed", type=pycrdt.Text)) == now.pop("typed")["content"]
+        typed = ann.typed
+        assert typed == bob.typed == now.pop("typed")["content"]
         assert set(typed) == {"a", "b"}
     assert now == then
     kept = (await api.client.get(f"{SNAPSHOTS}/{answer.json()['before']}/content")).json()

@@ -168,13 +168,14 @@ async def test_a_merge_patch_that_does_not_fit(api: Service) -> None:
     assert (await api.client.get("/api/documents/d")).json() == before
 
 
+@pytest.mark.everywhere
 async def test_soft_deletion_ends_sockets_and_can_be_undone(api: Service) -> None:
     """Everything is 410 until it is brought back; then everything is there again."""
     await api.create(title="t")
     async with api.socket() as peer:
         assert (await api.client.get("/api/documents/d")).json()["online"] == 1
         peer.edit(typed(1, 0, "hello"))
-        await api.parts.hub.durable(peer.slot, 1)
+        await peer.saved()
         assert (await api.client.delete("/api/documents/d")).status_code == 204
         assert isinstance(peer.outbox.closed, Gone)
     for path in ("", "/state", "/updates"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,6 +16,9 @@ from collab.auth.origins import Origins
 from collab.auth.policy import GrantPolicy
 from collab.types import Access, Grant, Principal
 from tests.api.service import Anyone, Service, running
+from tests.backends import Ground
+
+pytestmark = pytest.mark.one_node
 
 CALLS = [
     ("GET", "/api/documents"),
@@ -37,9 +39,9 @@ CALLS = [
 
 
 @pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[Service]:
+async def guarded(ground: Ground) -> AsyncIterator[Service]:
     """An open service on loopback, with a document."""
-    async with running(tmp_path) as service:
+    async with running(ground) as service:
         await service.create()
         origins = Origins(["https://app.example"])
         door = Door(Guard(Anyone(service.people), GrantPolicy(), origins, Openness(True)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collab.errors import StorageUnavailable
 from tests.api.service import Service
 from tests.updates import typed
+
+pytestmark = pytest.mark.one_node
 
 
 async def test_healthz_needs_nothing(api: Service) -> None:

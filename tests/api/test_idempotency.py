@@ -13,6 +13,7 @@ from tests.updates import typed
 KEY = {"idempotency-key": "k-1"}
 
 
+@pytest.mark.everywhere
 async def test_a_repeated_creation_is_answered_alike(api: Service) -> None:
     """Without a key the second would be another document."""
     answers = [await api.client.post("/api/documents", json={"title": "t"}, headers=KEY) for _ in range(3)]
@@ -50,6 +51,7 @@ async def test_another_request_with_the_key_is_refused(api: Service) -> None:
     assert (await api.client.get("/api/documents/d/snapshots")).json()["items"] == []
 
 
+@pytest.mark.everywhere
 async def test_of_concurrent_duplicates_one_is_done(api: Service) -> None:
     """The others are told that it is under way, or get its answer."""
     calls = [api.client.post("/api/documents", json={}, headers=KEY) for _ in range(20)]

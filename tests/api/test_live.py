@@ -25,13 +25,15 @@ def presence(client: int, clock: int, state: bytes) -> bytes:
     return encode_awareness(encode_entries([(client, clock, state)]))
 
 
+@pytest.mark.everywhere
 async def test_presence_is_what_people_announce(api: Service) -> None:
     """As the bytes that came, oddities of JavaScript's JSON included; asking makes nobody appear."""
     await api.create()
     path = "/api/documents/d/presence"
-    opened = dict(api.parts.hub.slots)
-    assert (await api.client.get(path)).json() == {"people": [], "sockets": 0}
-    assert api.parts.hub.slots == opened
+    opened = [dict(parts.hub.slots) for parts in api.nodes]
+    for _ in api.nodes:
+        assert (await api.client.get(path)).json() == {"people": [], "sockets": 0}
+    assert [parts.hub.slots for parts in api.nodes] == opened
     async with api.socket() as ada, api.socket(access=Access.READ) as eve:
         ada.send(presence(1, 1, b'{"user":{"name":"Ada"}}'))
         eve.send(presence(2**53 - 1, 1, b'{"x":"\\ud800","n":99999999999999999999,\n"y":null}'))
@@ -66,7 +68,7 @@ class Stream:
             "type": "http", "method": "GET", "path": EVENTS, "raw_path": EVENTS.encode(), "query_string": b"",
             "headers": headers, "client": ("test", 1), "server": ("test", 80), "scheme": "http", "http_version": "1.1",
         }  # fmt: skip
-        self.task = asyncio.create_task(api.app(scope, self._receive, self._send))  # type: ignore[arg-type]
+        self.task = asyncio.create_task(api.front(scope, self._receive, self._send))  # type: ignore[arg-type]
 
     async def _receive(self) -> dict[str, object]:
         await self._gone.wait()
@@ -106,6 +108,7 @@ async def watching(api: Service, last_event_id: str | None = None) -> AsyncItera
         await stream.close()
 
 
+@pytest.mark.everywhere
 async def test_a_stream_tells_where_the_document_stands_and_what_happens(api: Service) -> None:
     """Versions as they commit, snapshots, and people."""
     lineage = (await api.create())["lineage"]
@@ -122,7 +125,12 @@ async def test_a_stream_tells_where_the_document_stands_and_what_happens(api: Se
             peer.send(presence(7, 1, b'{"a":1}'))
             assert (await stream.next()).data["people"] == [{"client_id": 7, "state": {"a": 1}}]
         assert (await stream.next()).data == {"people": [], "sockets": 0}
-    assert api.parts.hub.slots["d"].pins == 0
+    assert not any(pinned(api))
+
+
+def pinned(api: Service) -> list[int]:
+    """How often each node's room of the document is pinned."""
+    return [slot.pins for parts in api.nodes if (slot := parts.hub.slots.get("d")) is not None]
 
 
 async def test_a_stream_resumes(api: Service) -> None:
@@ -160,7 +168,7 @@ async def test_a_slow_reader_gets_the_newest(api: Service) -> None:
         async with api.socket() as peer:
             for clock in range(100):
                 peer.edit(typed(1, clock, "x"))
-            await api.parts.hub.durable(peer.slot, 100)
+            await peer.saved()
         seen = await stream.next()
         while seen.data["seq"] != 100:
             seen = await stream.next()
@@ -188,9 +196,11 @@ async def test_a_node_that_goes_down_ends_its_streams(api: Service) -> None:
     await api.create()
     async with watching(api) as stream:
         await stream.next()
-        api.parts.hub.slots["d"].tell("end", Draining())
+        for slot in (parts.hub.slots.get("d") for parts in api.nodes):
+            if slot is not None:
+                slot.tell("end", Draining())
         kinds = [(await stream.next()).kind]
         while kinds[-1] != "end":
             kinds.append((await stream.next()).kind)
         await stream.task
-    await until(lambda: api.parts.hub.slots["d"].pins == 0)
+    await until(lambda: not any(pinned(api)))

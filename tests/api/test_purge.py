@@ -59,6 +59,7 @@ async def write_everywhere(api: Service) -> OldClient:
     return client
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("soft_first", [False, True])
 async def test_the_bytes_are_in_no_file(api: Service, tmp_path: Path, soft_first: bool) -> None:
     """Searched over the whole data folder: database, write-ahead log, all of it."""
@@ -73,6 +74,7 @@ async def test_the_bytes_are_in_no_file(api: Service, tmp_path: Path, soft_first
     assert (await api.client.delete("/api/documents/d", params={"purge": True})).status_code == 404
 
 
+@pytest.mark.sqlite_only
 async def test_deleted_text_and_deleted_snapshots_are_purged_too(api: Service, tmp_path: Path) -> None:
     """What people deleted is in the log for ever, but for this."""
     client = await write_everywhere(api)
@@ -86,6 +88,7 @@ async def test_deleted_text_and_deleted_snapshots_are_purged_too(api: Service, t
     assert files_with(tmp_path, SECRET) == []
 
 
+@pytest.mark.one_node
 @pytest.mark.parametrize("made_again", [False, True])
 async def test_an_old_copy_cannot_come_back(api: Service, tmp_path: Path, made_again: bool) -> None:
     """By state vector, by its answer to ours, by an edit, by REST: each is refused with the final code."""
@@ -109,6 +112,7 @@ async def test_an_old_copy_cannot_come_back(api: Service, tmp_path: Path, made_a
     assert files_with(tmp_path, SECRET) == []
 
 
+@pytest.mark.one_node
 async def test_who_is_connected_is_told_and_cannot_write(api: Service, tmp_path: Path) -> None:
     """What was typed in the last moment, and never committed, cannot come back either."""
     await write_everywhere(api)

@@ -37,6 +37,7 @@ async def test_a_snapshot_stays_as_it_was(api: Service) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.one_node
 async def test_a_snapshot_holds_what_everybody_sees(api: Service) -> None:
     """An edit that is on all screens but not on disk yet is waited for."""
     await api.create()

@@ -34,13 +34,14 @@ async def test_an_empty_document_has_an_empty_state(api: Service) -> None:
     assert answer.headers["content-type"] == "application/octet-stream"
 
 
+@pytest.mark.everywhere
 async def test_the_state_is_what_was_committed(api: Service) -> None:
     """By REST and by sockets alike, under the version that the writer was told."""
     await api.create()
     first = await api.post(typed(1, 0, "ab"))
     async with api.socket() as peer:
         peer.edit(typed(2, 0, "cd"))
-        await api.parts.hub.durable(peer.slot, 2)
+        await peer.saved()
     second = await api.post(typed(1, 2, "ef"))
     assert [first.json()["seq"], second.json()["seq"]] == [1, 3]
     answer = await api.client.get(STATE)
@@ -67,6 +68,7 @@ async def test_a_state_vector_that_is_none_is_refused(api: Service, since: str) 
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_update")
 
 
+@pytest.mark.sqlite_only
 async def test_a_poll_reads_one_head_and_loads_no_room(api: Service) -> None:
     """304 costs one `heads` of one document: no room, no journal, no other table. The statements are counted."""
     await api.create()
@@ -106,10 +108,10 @@ async def polling(api: Service, etag: str, wait: float = 30.0) -> asyncio.Task[h
 
 def waiting(api: Service) -> int:
     """Long polls that wait."""
-    slot = api.parts.hub.slots.get("d")
-    return slot.waiting if slot is not None else 0
+    return sum(slot.waiting for parts in api.nodes if (slot := parts.hub.slots.get("d")) is not None)
 
 
+@pytest.mark.everywhere
 async def test_a_long_poll_is_answered_by_the_commit(api: Service) -> None:
     """Whoever writes, and as soon as it is on disk."""
     version = (await api.create())["version"]
@@ -142,6 +144,7 @@ async def test_a_wait_that_does_not_fit_is_refused(api: Service, wait: str) -> N
     assert (await api.client.get(STATE, params={"wait": wait})).status_code == 422
 
 
+@pytest.mark.everywhere
 async def test_a_long_poll_is_told_of_deletion(api: Service) -> None:
     """At once, softly or for good."""
     version = (await api.create())["version"]
@@ -161,10 +164,11 @@ async def test_a_hundred_long_polls_share_one_room(api: Service) -> None:
     await api.post(typed(1, 0, "ab"))
     answers = await asyncio.gather(*polls)
     assert {answer.content for answer in answers} == {merge([typed(1, 0, "ab")])}
-    assert api.parts.counters.rooms_opened == 1
-    assert api.parts.hub.slots["d"].pins == 0
+    assert {parts.counters.rooms_opened for parts in api.nodes} == {1}
+    assert {parts.hub.slots["d"].pins for parts in api.nodes} == {0}
 
 
+@pytest.mark.sqlite_only
 async def test_alone_a_poll_of_an_open_document_reads_nothing(api: Service) -> None:
     """Its room knows the head, as nobody else writes the database; deletion and purge are still told."""
     api.app.state.parts = replace(api.parts, alone=True)

@@ -13,12 +13,14 @@ from collab.limits import Limits
 from collab.protocol.messages import decode, encode_update
 from collab.protocol.varint import read_varbytes
 from collab.types import Access, Grant, Principal
-from tests.api.service import BINARY, Service, running
+from tests.api.service import BINARY, Service, running, until
+from tests.backends import Ground
 from tests.updates import deleted, typed, typed_after
 
 LOG = "/api/documents/d/updates"
 
 
+@pytest.mark.everywhere
 async def test_an_update_reaches_sockets_log_and_state(api: Service) -> None:
     """The bytes that were sent are what everybody gets; the answer names the version that holds them."""
     lineage = (await api.create())["lineage"]
@@ -27,6 +29,7 @@ async def test_an_update_reaches_sockets_log_and_state(api: Service) -> None:
         peer.outbox.take()
         answer = await api.post(typed(1, 0, "hello"))
         assert answer.json() == {"seq": 1, "version": f"{lineage}.1"}
+        await until(lambda: peer.outbox.wire)
         assert peer.outbox.take() == [encode_update(typed(1, 0, "hello"))]
     logged = (await api.client.get(LOG)).json()["items"]
     assert base64.b64decode(logged[0]["update"]) == typed(1, 0, "hello")
@@ -41,6 +44,7 @@ async def test_one_that_adds_nothing_is_answered_but_not_stored(api: Service) ->
     assert len((await api.client.get(LOG)).json()["items"]) == 1
 
 
+@pytest.mark.one_node
 async def test_an_answer_means_that_it_is_on_disk(api: Service) -> None:
     """Also for one that adds nothing because a socket brought the same bytes a moment before."""
     await api.create()
@@ -85,10 +89,10 @@ async def test_another_media_type_is_refused(api: Service, media_type: str | Non
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-async def test_sizes_have_limits(tmp_path: object) -> None:
+async def test_sizes_have_limits(ground: Ground) -> None:
     """Of one body, announced or streamed, and of a whole document."""
     limits = Limits(body_bytes_max=1000, document_bytes_max=1500)
-    async with running(tmp_path, limits) as api:  # type: ignore[arg-type]
+    async with running(ground, limits) as api:
         await api.create()
 
         async def streamed() -> object:
@@ -96,7 +100,7 @@ async def test_sizes_have_limits(tmp_path: object) -> None:
                 yield b"x" * 100
 
         for body in (b"x" * 1001, streamed()):
-            answer = await api.client.post(LOG, content=body, headers=BINARY)  # type: ignore[arg-type]
+            answer = await api.client.post(LOG, content=body, headers=BINARY)
             assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         assert (await api.post(typed(1, 0, "x" * 900))).status_code == 200
         assert (await api.post(typed(1, 900, "x" * 900))).json()["code"] == "too_large"
@@ -122,7 +126,7 @@ async def test_the_log_in_pages(api: Service) -> None:
     async with api.socket() as peer:
         for update in updates[:5]:
             peer.edit(update)
-        await api.parts.hub.durable(peer.slot, 5)
+        await peer.saved()
     for update in updates[5:]:
         await api.post(update)
     read, after = [], 0
@@ -178,7 +182,7 @@ async def test_rest_writers_and_typing_sockets_lose_nothing(api: Service) -> Non
                 del left[client]
             await asyncio.sleep(0)
         await asyncio.gather(*rest)
-        await api.parts.hub.durable(watcher.slot, 200)
+        await watcher.saved()
         seen: dict[int, int] = {}
         for frame in watcher.outbox.take():
             kind, body = decode(frame)

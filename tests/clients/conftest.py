@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends import Backend, ground_of
 from tests.clients.puppets import Puppets, puppets
-from tests.server import Server, running_server
+from tests.front import Place, serving
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for a module; its tests use documents of their own."""
-    with running_server(tmp_path_factory.mktemp("data")) as server:
+def server(
+    request: pytest.FixtureRequest, backend: Backend, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """One server, or several behind one address, for a module; its tests use documents of their own."""
+    folder = tmp_path_factory.mktemp("data")
+    with serving(ground_of(request, backend, folder), folder) as server:
         yield server
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from uuid import uuid4
 
 import httpx2
+import pytest
 
 from tests.clients.network import network
 from tests.clients.puppets import Puppets
-from tests.server import Server
+from tests.front import Place
 
 
-def test_who_comes_back_takes_over_and_nothing_is_lost(server: Server, people: Puppets) -> None:
+def test_who_comes_back_takes_over_and_nothing_is_lost(server: Place, people: Puppets) -> None:
     """The old socket is pinged and gives way; edits and presence of the new one are held meanwhile, then taken."""
     room = uuid4().hex
     with network(server.socket_url) as between:
@@ -35,7 +36,8 @@ def test_who_comes_back_takes_over_and_nothing_is_lost(server: Server, people: P
         assert answer["sockets"] == 2, "the half dead one is gone"
 
 
-def test_a_second_client_with_a_live_ones_id_is_told(server: Server, people: Puppets) -> None:
+@pytest.mark.everywhere
+def test_a_second_client_with_a_live_ones_id_is_told(server: Place, people: Puppets) -> None:
     """A cloned tab: the first one answers the ping and keeps its id, the second gets 4409 and 3.1 stops."""
     room = uuid4().hex
     ana = people.connect(3, server.socket_url, room).synced()

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.clients.puppets import Puppets
-from tests.server import Server
+from tests.front import Place
 
 PATIENCE_S = 20.0
 
@@ -61,7 +61,7 @@ class Person:
                 self._changed.clear()
 
     @asynccontextmanager
-    async def online(self, server: Server, document: str) -> AsyncIterator[None]:
+    async def online(self, server: Place, document: str) -> AsyncIterator[None]:
         async with connect(f"{server.socket_url}/{document}", max_size=None, compression=None) as socket:
             async with Provider(self.doc, Channel(socket, document)) as provider:
                 async with asyncio.timeout(PATIENCE_S):
@@ -69,7 +69,7 @@ class Person:
                 yield
 
 
-async def seq_when_stored(server: Server, document: str, text: str) -> int:
+async def seq_when_stored(server: Place, document: str, text: str) -> int:
     """The number of stored updates of the first stored state that reads so."""
     async with httpx2.AsyncClient() as http, asyncio.timeout(PATIENCE_S):
         while True:
@@ -81,7 +81,7 @@ async def seq_when_stored(server: Server, document: str, text: str) -> int:
 
 
 @pytest.mark.anyio
-async def test_two_providers_exchange_edits_and_offline_edits(server: Server) -> None:
+async def test_two_providers_exchange_edits_and_offline_edits(server: Place) -> None:
     document = uuid4().hex
     ana, bo = Person(), Person()
     ana.text += "offline "
@@ -97,7 +97,7 @@ async def test_two_providers_exchange_edits_and_offline_edits(server: Server) ->
 
 
 @pytest.mark.anyio
-async def test_its_echo_is_neither_stored_nor_shown(server: Server, people: Puppets) -> None:
+async def test_its_echo_is_neither_stored_nor_shown(server: Place, people: Puppets) -> None:
     """The provider sends every update that it receives straight back, the first step 2 included."""
     document = uuid4().hex
     typist = people.connect(3, server.socket_url, document).synced()

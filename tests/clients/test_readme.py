@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.server import Server
+from tests.front import Place
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 CONTENT = "/api/documents/notes%2Ftoday/content?root=text&format=text"
 
 
-def pasted(pattern: str, server: Server) -> str:
+def pasted(pattern: str, server: Place) -> str:
     """A snippet, at this server."""
     found = re.search(pattern, README, re.DOTALL)
     assert found, "the README has no such snippet any more"
@@ -25,7 +25,7 @@ def pasted(pattern: str, server: Server) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed, which the commands are made for")
-def test_python_and_curl_write_in_one_document(server: Server) -> None:
+def test_python_and_curl_write_in_one_document(server: Place) -> None:
     """Python over the socket, then curl by REST; the snapshot holds both."""
     script = pasted(r"```python\n(.*?)```", server)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

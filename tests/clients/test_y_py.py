@@ -12,7 +12,7 @@ from collab.protocol import messages
 from collab.protocol.messages import Kind
 from tests.clients.plain import PlainClient, plain_client
 from tests.clients.puppets import Puppets
-from tests.server import Server
+from tests.front import Place
 
 if sys.version_info >= (3, 13):
     pytest.skip("y-py has no wheels for Python 3.13 and later", allow_module_level=True)
@@ -46,7 +46,7 @@ class Person:
             y_py.apply_update(self.doc, client.receive(Kind.UPDATE))
 
 
-def test_two_documents_exchange_updates(server: Server) -> None:
+def test_two_documents_exchange_updates(server: Place) -> None:
     document, ana, bo = uuid4().hex, Person(), Person()
     with plain_client(server.socket_url, document) as a, plain_client(server.socket_url, document) as b:
         ana.join(a)
@@ -65,7 +65,7 @@ def test_two_documents_exchange_updates(server: Server) -> None:
     assert str(late.text) == "ello wörld"
 
 
-def test_with_yjs(server: Server, people: Puppets) -> None:
+def test_with_yjs(server: Place, people: Puppets) -> None:
     document, old = uuid4().hex, Person()
     yjs = people.connect(3, server.socket_url, document).synced()
     yjs.insert(0, "from yjs, ")
@@ -78,7 +78,7 @@ def test_with_yjs(server: Server, people: Puppets) -> None:
         old.reads(client, "yjs, from y-py")
 
 
-def test_edits_made_before_joining_arrive(server: Server, people: Puppets) -> None:
+def test_edits_made_before_joining_arrive(server: Place, people: Puppets) -> None:
     document, old = uuid4().hex, Person()
     with old.doc.begin_transaction() as transaction:
         old.text.extend(transaction, "made offline")

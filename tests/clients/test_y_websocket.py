@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from tests.clients.puppets import Puppet, Puppets, puppets
-from tests.server import Server, running_server, wait_until
+from tests.front import Place
+from tests.server import running_server, wait_until
 
 VERSIONS = [1, 2, 3]
 SOON_S = 10.0  # presence is renewed every 15 s anyway: what is seen before that came from the server's own rules
@@ -19,7 +20,7 @@ Join = Callable[..., Puppet]
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"v{version}")
-def join(request: pytest.FixtureRequest, server: Server, people: Puppets) -> Join:
+def join(request: pytest.FixtureRequest, server: Place, people: Puppets) -> Join:
     """Connects clients of one version to one new document."""
     room = f"room-{uuid4().hex}"
 
@@ -146,7 +147,7 @@ def test_a_third_client_gets_what_two_that_left_had_written(join: Join) -> None:
         "(par)+&=;,",
     ],
 )
-def test_any_name_reaches_its_own_document(server: Server, people: Puppets, name: str) -> None:
+def test_any_name_reaches_its_own_document(server: Place, people: Puppets, name: str) -> None:
     name = f"{name}-{uuid4().hex[:8]}"
     ana = people.connect(3, server.socket_url, quote(name, safe="")).synced()
     ana.insert(0, name)
@@ -160,9 +161,7 @@ def test_any_name_reaches_its_own_document(server: Server, people: Puppets, name
 
 
 @pytest.mark.parametrize("name", ["my room", "ünï/cödé 😀", "plain/slash", "100% sure"])
-def test_a_name_that_the_client_does_not_encode_is_the_same_document(
-    server: Server, people: Puppets, name: str
-) -> None:
+def test_a_name_that_the_client_does_not_encode_is_the_same_document(server: Place, people: Puppets, name: str) -> None:
     name = f"{name} {uuid4().hex[:8]}"
     raw = people.connect(2, server.socket_url, name).synced()
     raw.insert(0, "raw")
@@ -170,19 +169,19 @@ def test_a_name_that_the_client_does_not_encode_is_the_same_document(
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_an_offered_subprotocol_is_selected(server: Server, people: Puppets, version: int) -> None:
+def test_an_offered_subprotocol_is_selected(server: Place, people: Puppets, version: int) -> None:
     client = people.connect(version, server.socket_url, uuid4().hex, protocols=["yjs", "another"]).synced()
     assert client.notes["protocol"] == "yjs"
     assert client.notes["connections"] == 1
 
 
-def test_query_parameters_do_not_change_the_document(server: Server, people: Puppets) -> None:
+def test_query_parameters_do_not_change_the_document(server: Place, people: Puppets) -> None:
     room = uuid4().hex
     people.connect(3, server.socket_url, room, params={"color": "a b&c"}).synced().insert(0, "one")
     people.connect(1, server.socket_url, room).reads("one")
 
 
-def test_idle_clients_stay_connected(server: Server, node: Path) -> None:
+def test_idle_clients_stay_connected(server: Place, node: Path) -> None:
     """Clients drop a connection on which no data came for 30 s; pings do not count for them."""
 
     with puppets(node) as people:

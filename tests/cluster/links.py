@@ -123,3 +123,4 @@ class Loop:
         self.run(stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10.0)
+        self._loop.close()

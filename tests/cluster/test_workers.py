@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from secrets import token_urlsafe
 
 import httpx2
 import pytest
 
 from tests import realservers
+from tests.access.realm import token
 from tests.clients.plain import plain_client
 from tests.cluster.nodes import CALM, prepared
 from tests.server import Server, wait_until
@@ -29,9 +31,17 @@ def env(valkey: realservers.Server) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def pool(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pool's settings file; it says nothing yet."""
+    file = tmp_path_factory.mktemp("settings") / "collab.env"
+    file.touch()
+    return file
+
+
+@pytest.fixture(scope="module")
+def pool(env: Mapping[str, str], settings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One pool for the module; its last test ends it."""
-    server = Server(tmp_path_factory.mktemp("pool"), ["--workers", "2"], env)
+    server = Server(tmp_path_factory.mktemp("pool"), ["--workers", "2", "--settings-file", str(settings)], env)
     server.start()
     yield server
     server.kill()
@@ -75,9 +85,9 @@ def test_a_killed_worker_is_replaced_while_the_other_serves(pool: Server) -> Non
     wait_until(lambda: len(nodes(pool)) == 2, what="answers of both workers")
 
 
-def test_hup_replaces_all_one_after_the_other_and_nobody_is_refused(pool: Server) -> None:
+def test_usr2_replaces_all_one_after_the_other_and_nobody_is_refused(pool: Server) -> None:
     before, starts = nodes(pool), len(served(pool))
-    os.kill(pool.pid, signal.SIGHUP)
+    os.kill(pool.pid, signal.SIGUSR2)
     refused = 0
     while len(served(pool)) < starts + 2:
         try:
@@ -87,6 +97,45 @@ def test_hup_replaces_all_one_after_the_other_and_nobody_is_refused(pool: Server
     wait_until(lambda: len(nodes(pool)) == 2, what="answers of both workers")
     assert nodes(pool).isdisjoint(before)
     assert refused <= 2
+
+
+def statuses(server: Server, secret: str | None) -> set[int]:
+    """What a call is answered with, each of many by a connection of its own."""
+    url, headers = f"{server.url}/api/documents", {}
+    if secret is not None:
+        headers["authorization"] = f"Bearer {token('ada', ('*', 'read'), secret=secret)}"
+    return {httpx2.get(url, headers=headers).status_code for _ in range(20)}
+
+
+def test_hup_gives_all_workers_new_settings_and_closes_no_socket(pool: Server, settings: Path) -> None:
+    before, starts = nodes(pool), len(served(pool))
+    assert statuses(pool, None) == {200}
+    with plain_client(pool.socket_url, "stays") as client:
+        client.sync(b"\x00", lambda asked: b"\x00\x00")
+        secrets = [token_urlsafe(48), token_urlsafe(48)]
+        for turn, secret in enumerate(secrets, 1):
+            settings.write_text(
+                f"COLLAB_JWT_ISSUER=https://id.example\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET={secret}\n"
+                "COLLAB_DATABASE_URL=postgresql://nowhere.example/x\n"  # is not taken by a node that runs
+            )
+            os.kill(pool.pid, signal.SIGHUP)
+            wait_until(lambda turn=turn: said(pool, "settings were reloaded") == 2 * turn, what="both workers")  # type: ignore[misc]
+            assert (statuses(pool, secret), statuses(pool, None)) == ({200}, {401})
+        assert statuses(pool, secrets[0]) == {401}
+        assert (nodes(pool), len(served(pool))) == (before, starts)
+        client.saved()
+    settings.write_text("COLLAB_SOCKETS_PER_USER=many\n")
+    os.kill(pool.pid, signal.SIGHUP)
+    wait_until(lambda: said(pool, "settings were not reloaded"), what="that it cannot")
+    os.kill(served(pool)[-1][1], signal.SIGKILL)
+    wait_until(lambda: len(served(pool)) > starts, what="another worker")
+    assert (statuses(pool, secrets[1]), statuses(pool, None)) == ({200}, {401})
+    assert not any(secret in line for line in pool.output for secret in secrets)
+
+
+def said(server: Server, what: str) -> int:
+    """How often its log says it."""
+    return sum(what in line for line in list(server.output))
 
 
 def test_term_drains_all_and_leaves_nobody(pool: Server) -> None:

@@ -18,7 +18,7 @@ from collab.store.base import Append, Checkpoint, Entry
 from collab.store.open import Store, open_store
 from collab.types import Access
 from tests import realservers
-from tests.contract.conftest import emptied_postgres
+from tests.databases import emptied_postgres
 from tests.updates import typed
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

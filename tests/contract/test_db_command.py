@@ -16,7 +16,7 @@ from collab.store import migrate
 from collab.store.base import Append, Checkpoint, Entry
 from collab.store.open import Store, open_store
 from tests import realservers
-from tests.contract.conftest import emptied_postgres, fresh_postgres
+from tests.databases import emptied_postgres, fresh_postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -15,7 +15,7 @@ from collab.store import migrate
 from collab.store.open import connect, open_store, upgrade
 from collab.store.tables import Base
 from tests import realservers
-from tests.contract.conftest import fresh_postgres
+from tests.databases import fresh_postgres
 
 
 async def test_an_empty_database_is_brought_to_the_head_once(url: str) -> None:

@@ -18,7 +18,7 @@ from collab.journal import Journal
 from collab.store.base import Append, Appended, Checkpoint, Entry
 from collab.store.open import Store, open_store, upgrade
 from tests import realservers
-from tests.contract.conftest import emptied_postgres, fresh_postgres
+from tests.databases import emptied_postgres, fresh_postgres
 
 
 def append(document: str, update: bytes, lineage: str = "L1") -> Append:

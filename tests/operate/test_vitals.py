@@ -14,6 +14,7 @@ from collab import vitals
 from collab.store.open import open_store
 from collab.vitals import Vitals
 from tests.api.service import running, until
+from tests.backends import embedded
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def anyio_backend() -> str:
 
 
 async def test_little_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running(tmp_path) as service, open_store(f"sqlite:///{tmp_path / 'other.db'}") as store:
+    async with running(embedded(tmp_path)) as service, open_store(f"sqlite:///{tmp_path / 'other.db'}") as store:
         looked = Vitals(service.parts.hub, service.journal, store.database, tmp_path)
         assert looked.warnings() == []
         found = SimpleNamespace(f_bavail=10, f_frsize=2**20, f_blocks=10_000)
@@ -37,7 +38,7 @@ async def test_little_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monk
 
 async def test_quarantined_documents_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vitals, "SAMPLE_S", 0.001)
-    async with running(tmp_path) as service, open_store(f"sqlite:///{tmp_path / 'other.db'}") as store:
+    async with running(embedded(tmp_path)) as service, open_store(f"sqlite:///{tmp_path / 'other.db'}") as store:
         await store.catalog.create("good", None, {})
         await store.catalog.create("bad", None, {})
         await store.database.write(lambda c: c.execute(text("UPDATE document SET quarantine = 'x' WHERE id = 'bad'")))
@@ -50,7 +51,7 @@ async def test_quarantined_documents_are_counted(tmp_path: Path, monkeypatch: py
 
 async def test_a_blocked_loop_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vitals, "SAMPLE_S", 0.001)
-    async with running(tmp_path) as service, open_store(f"sqlite:///{tmp_path / 'other.db'}") as store:
+    async with running(embedded(tmp_path)) as service, open_store(f"sqlite:///{tmp_path / 'other.db'}") as store:
         looked = Vitals(service.parts.hub, service.journal, store.database, None)
         running_task = asyncio.create_task(looked.run())
         await asyncio.sleep(0)

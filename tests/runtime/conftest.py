@@ -19,6 +19,7 @@ from collab.store.open import Store, open_store
 from collab.types import Access, Principal
 from collab.upkeep import Upkeep
 from tests.fakes import Recorder
+from tests.runtime.pairs import Pair, running_pair
 
 
 @dataclass
@@ -57,3 +58,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         )
         yield Bench(store, journal, hub, Upkeep(hub))
         await journal.close()
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    async with running_pair(tmp_path) as pair:
+        yield pair

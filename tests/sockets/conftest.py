@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from collab.bus.local import LocalBus
 from collab.errors import CollabError, Unauthorized
 from collab.hub import Hub, HubSettings
 from collab.journal import Journal
@@ -26,6 +25,9 @@ from collab.sockets.upgrade import Upgrade
 from collab.store.open import open_store
 from collab.types import ANONYMOUS, Access, DocumentId, Principal
 from collab.upkeep import Upkeep
+from tests.api.service import bus_of, run
+from tests.backends import Backend, Ground, Turns, ground_of
+from tests.front import Front
 
 
 @dataclass
@@ -59,7 +61,7 @@ class TestDoorman:
 
 @dataclass
 class Node:
-    """The running node and its parts."""
+    """The running node and its parts; of several, behind one `url`, the first one's."""
 
     url: str
     hub: Hub
@@ -68,44 +70,80 @@ class Node:
     doorman: TestDoorman
     refusals: Refusals
     sockets: Sockets
+    port: int
 
 
 @asynccontextmanager
-async def running_node(shell: str, folder: Path, limits: Limits) -> AsyncIterator[Node]:
-    async with open_store(f"sqlite:///{folder / 'collab.db'}") as store:
-        journal, counters, doorman, refusals = Journal(store.log), Counters(), TestDoorman(), Refusals()
-        hub = Hub(
-            node="n", update_log=store.log, journal=journal, bus=LocalBus(), limits=limits,
-            settings=HubSettings(), counters=counters,
-        )  # fmt: skip
-        sockets = Sockets(hub, doorman, limits, refusals)
-        config = uvicorn.Config(
-            Starlette(routes=[asgi.route(sockets)]),
-            port=0,
-            http=type("H", (BoundedHttp,), {"limits": limits, "arrivals": sockets.arrivals}),
-            ws=type("P", (FastProtocol,), {"sockets": sockets}) if shell == "fast" else "websockets-sansio",
-            ws_per_message_deflate=False,
-            lifespan="off",
-            proxy_headers=False,
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        server.capture_signals = nullcontext  # type: ignore[method-assign]  # pytest keeps its own
-        task = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110  # uvicorn offers no event to wait for
-            await asyncio.sleep(0)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield Node(f"ws://127.0.0.1:{port}/sync/", hub, journal, Upkeep(hub), doorman, refusals, sockets)
-        finally:
-            server.should_exit = True
-            await task
-            await journal.close()
+async def running_node(shell: str, ground: Ground, limits: Limits) -> AsyncIterator[Node]:
+    """All of them, until the block ends."""
+    doorman, refusals = TestDoorman(), Refusals()
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for number in range(ground.nodes):
+            store = await stack.enter_async_context(open_store(ground.url))
+            journal = Journal(store.log)
+            stack.push_async_callback(journal.close)
+            name = f"n{number}"
+            hub = Hub(
+                node=name, update_log=store.log, journal=journal, bus=await bus_of(ground, name, stack), limits=limits,
+                settings=HubSettings(), counters=Counters(),
+            )  # fmt: skip
+            sockets = Sockets(hub, doorman, limits, refusals)
+            port = await serving(stack, sockets, shell, limits)
+            nodes.append(Node("", hub, journal, Upkeep(hub), doorman, refusals, sockets, port))
+            if ground.nodes > 1:
+                run(stack, hub.neighbours.run())
+        nodes[0].url = f"ws://127.0.0.1:{await address(stack, ground, nodes)}/sync/"
+        yield nodes[0]
+
+
+async def address(stack: AsyncExitStack, ground: Ground, nodes: list[Node]) -> int:
+    """The port where clients come."""
+    if ground.nodes == 1:
+        return nodes[0].port
+    turns = Turns(ground, nodes)
+    front = await Front(lambda: turns.next().port).open()
+    stack.push_async_callback(front.close)
+    return front.port
+
+
+async def serving(stack: AsyncExitStack, sockets: Sockets, shell: str, limits: Limits) -> int:
+    """Serves until the stack is closed; returns the port."""
+    config = uvicorn.Config(
+        Starlette(routes=[asgi.route(sockets)]),
+        port=0,
+        http=type("H", (BoundedHttp,), {"limits": limits, "arrivals": sockets.arrivals}),
+        ws=type("P", (FastProtocol,), {"sockets": sockets}) if shell == "fast" else "websockets-sansio",
+        ws_per_message_deflate=False,
+        lifespan="off",
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = nullcontext  # type: ignore[method-assign]  # pytest keeps its own
+    task = asyncio.create_task(server.serve())
+
+    async def stop() -> None:
+        server.should_exit = True
+        await task
+
+    stack.push_async_callback(stop)
+    while not server.started:  # noqa: ASYNC110  # uvicorn offers no event to wait for
+        await asyncio.sleep(0)
+    port: int = server.servers[0].sockets[0].getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def ground(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> Ground:
+    """What the node stands on, empty."""
+    return ground_of(request, backend, tmp_path)
 
 
 @pytest.fixture(params=["fast", "asgi"])
-async def node(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Node]:
+async def node(request: pytest.FixtureRequest, ground: Ground) -> AsyncIterator[Node]:
+    """The node, or two."""
     limits = getattr(request.function, "limits", Limits(frames_per_s=0))
-    async with running_node(request.param, tmp_path, limits) as running:
+    async with running_node(request.param, ground, limits) as running:
         yield running

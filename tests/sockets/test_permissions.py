@@ -93,6 +93,7 @@ async def test_a_wrong_token_changes_nothing(node: Node) -> None:
     await socket.close()
 
 
+@pytest.mark.one_node
 @with_limits(sessions_per_user_max=2)
 async def test_a_user_has_so_many_sockets_and_gets_them_back(node: Node) -> None:
     node.doorman.principal = ADA
@@ -110,6 +111,7 @@ async def test_a_user_has_so_many_sockets_and_gets_them_back(node: Node) -> None
         await socket.close()
 
 
+@pytest.mark.one_node
 @with_limits(sessions_per_address_max=2)
 async def test_an_address_has_so_many_sockets(node: Node) -> None:
     one, two = await greeted(node.url + "a"), await greeted(node.url + "b")

@@ -59,6 +59,7 @@ async def closed(socket: ClientConnection) -> int | None:
         return socket.close_code
 
 
+@pytest.mark.everywhere
 async def test_two_clients_see_each_others_edits_and_are_told_what_is_durable(node: Node) -> None:
     a, b = await greeted(node.url + "doc"), await greeted(node.url + "doc")
     await a.send(encode_step1(b"\x00"))
@@ -140,6 +141,7 @@ async def test_a_reader_is_refused_in_words_stays_and_changes_nothing(node: Node
     await writer.close()
 
 
+@pytest.mark.one_node
 async def test_a_socket_that_goes_leaves_nothing_behind(node: Node) -> None:
     socket = await greeted(node.url + "doc")
     await socket.send(b"\x01\x06\x01\x07\x01\x02{}")
@@ -152,6 +154,7 @@ async def test_a_socket_that_goes_leaves_nothing_behind(node: Node) -> None:
     await other.close()
 
 
+@pytest.mark.one_node
 @with_limits(sessions_per_document_max=1)
 async def test_more_sockets_than_a_document_takes_are_told_to_come_back(node: Node) -> None:
     first = await greeted(node.url + "doc")
@@ -162,6 +165,7 @@ async def test_more_sockets_than_a_document_takes_are_told_to_come_back(node: No
     await first.close()
 
 
+@pytest.mark.one_node
 @with_limits(outbox_bytes_max=64 * 1024)
 async def test_a_reader_that_stops_reading_is_bounded_and_gets_one_diff_when_it_reads_again(node: Node) -> None:
     writer = await greeted(node.url + "doc")
@@ -214,6 +218,7 @@ async def test_a_quiet_socket_is_kept_alive(node: Node) -> None:
     await socket.close()
 
 
+@pytest.mark.one_node
 async def test_draining_closes_with_service_restart(node: Node) -> None:
     socket = await greeted(node.url + "doc")
     await socket.send(encode_update(HELLO))
@@ -235,6 +240,7 @@ async def test_a_header_given_twice_is_seen_twice(node: Node) -> None:
     await socket.close()
 
 
+@pytest.mark.one_node
 async def test_while_too_much_waits_for_the_database_writers_are_not_read_and_readers_are(node: Node) -> None:
     node.hub.settings = replace(node.hub.settings, full_pause_s=0.001)
     bound, node.journal._waiting_bytes_max = node.journal._waiting_bytes_max, 0
@@ -258,6 +264,7 @@ async def test_while_too_much_waits_for_the_database_writers_are_not_read_and_re
     await asyncio.gather(reader.close(), writer.close())
 
 
+@pytest.mark.one_node
 async def test_a_fault_of_ours_ends_that_socket_and_is_told(
     node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

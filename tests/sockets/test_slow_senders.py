@@ -113,6 +113,7 @@ async def test_a_large_frame_that_ends_holds_nothing(node: Node) -> None:
     await socket.close()
 
 
+@pytest.mark.one_node
 @only_fast
 @with_limits(arriving_bytes_max=100_000)
 async def test_what_is_arriving_is_bounded_over_all_sockets(node: Node) -> None:

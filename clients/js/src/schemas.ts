@@ -48,7 +48,7 @@ export interface DocumentDetails {
   seq: number
   /** What its log and checkpoint take up. */
   bytes: number
-  /** Sockets open on this node. */
+  /** Sockets open, on all nodes. */
   online: number
   created_at: string
   updated_at: string

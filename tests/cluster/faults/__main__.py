@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests import node_tools
 from tests.cluster.faults.stage import stage
-from tests.cluster.faults.trial import PROMISED_S, Findings, course, run, thorough
+from tests.cluster.faults.trial import PROMISED_S, Findings, course, run, thorough, with_stops
 
 
 def main() -> int:
@@ -19,11 +19,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--spell", type=float, default=1.0, help="longest a fault lasts, in seconds")
     parser.add_argument("--thorough", action="store_true", help="node kills and Postgres restarts as often as others")
+    parser.add_argument("--stops", type=int, help="rounds that stop a node for 30 s; default: one in 25")
     given = parser.parse_args()
     node_tools.node_modules()
     with tempfile.TemporaryDirectory() as folder, stage(node_tools.node_executable(), Path(folder), given.seed) as made:
         faults = (thorough if given.thorough else course)(made, given.rounds)
-        findings = run(made, faults, (0.2, given.spell), lambda line: print(line, flush=True))
+        stops = given.rounds // 25 if given.stops is None else given.stops
+        findings = run(made, with_stops(made, faults, stops), (0.2, given.spell), lambda line: print(line, flush=True))
     print(summary(findings))
     return 1 if findings.lost or findings.late else 0
 

@@ -13,6 +13,7 @@ from tests.cluster.faults.stage import NODES, Stage
 from tests.cluster.links import Link
 
 SLOW_S = 0.05
+LONG_S = 30.0
 Fault = Callable[[Stage], "Iterator[None]"]
 
 
@@ -34,6 +35,11 @@ def node_stopped(stage: Stage) -> Iterator[None]:
     yield
     os.kill(stage.nodes[number].pid, signal.SIGCONT)
     stage.down.discard(number)
+
+
+def node_stopped_long(stage: Stage) -> Iterator[None]:
+    """The same for 30 seconds: whatever the node holds, the others must go on without it."""
+    return node_stopped(stage)
 
 
 def redis_killed(stage: Stage) -> Iterator[None]:
@@ -136,6 +142,7 @@ CHEAP = (redis_flushed, redis_stopped, redis_killed, redis_cut, redis_slow, redi
          client_cut, client_offline, node_stopped)  # fmt: skip
 DEAR = (node_killed, postgres_restarted)  # seconds each, for a server must start
 ALL = (*CHEAP, *DEAR)
+SPELL_S = {node_stopped_long: LONG_S}  # those that last as long whatever is asked for
 
 
 @contextmanager

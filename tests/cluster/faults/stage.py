@@ -60,7 +60,7 @@ class Stage:
             puppet.insert(0, token)
             puppet.do("put", map="tokens", key=token, value=1)
 
-    def rest_edit(self, number: int) -> None:
+    def rest_edit(self, number: str) -> None:
         """An edit by REST; what is answered with success must stay."""
         up = [n for n in range(NODES) if n not in self.down]
         token = f"rest.{number}"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.cluster.faults.kinds import ALL, CHEAP, DEAR, Fault, during
+from tests.cluster.faults.kinds import ALL, CHEAP, DEAR, SPELL_S, Fault, during, node_stopped_long
 from tests.cluster.faults.stage import Stage
 
 PROMISED_S = 5.0
@@ -51,6 +51,13 @@ def thorough(stage: Stage, rounds: int) -> list[Fault]:
     return wanted[:rounds]
 
 
+def with_stops(stage: Stage, faults: list[Fault], stops: int) -> list[Fault]:
+    """`stops` of the rounds, anywhere, stop a node for 30 seconds instead."""
+    for number in stage.random.sample(range(len(faults)), min(stops, len(faults))):
+        faults[number] = node_stopped_long
+    return faults
+
+
 def run(
     stage: Stage, faults: list[Fault], spell_s: tuple[float, float], tell: Callable[[str], None] = lambda line: None
 ) -> Findings:
@@ -58,7 +65,7 @@ def run(
     findings = Findings()
     for number, fault in enumerate(faults):
         with during(stage, fault):
-            _spell(stage, number, stage.random.uniform(*spell_s))
+            _spell(stage, number, SPELL_S.get(fault) or stage.random.uniform(*spell_s))
         _pause(stage)
         seconds = stage.converge(PATIENCE_S)
         findings.faults[fault.__name__] += 1
@@ -76,9 +83,12 @@ def run(
 def _spell(stage: Stage, number: int, length_s: float) -> None:
     ends = time.monotonic() + length_s
     stage.puppet_edits()
-    stage.rest_edit(number)
-    stage.puppet_edits()
-    time.sleep(max(0.0, ends - time.monotonic()))
+    while True:
+        stage.rest_edit(f"{number}.{ends - time.monotonic():.3f}")
+        stage.puppet_edits()
+        time.sleep(max(0.0, min(1.0, ends - time.monotonic())))
+        if time.monotonic() >= ends:
+            return
 
 
 def _pause(stage: Stage) -> None:
