@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 ROUND_S = 0.25
 BEAT_S = 1.0  # how often a node says that it lives
+SHARED_S = 30.0  # y-protocols announces everybody again twice in that time
 LATE_S = 2.5  # a node not heard for so long may not reach the bus: its edits are looked for more often
 DEAD_S = 5.0  # and now its people are taken for gone
 FORGOTTEN_S = 60.0  # it no longer makes us hurry
@@ -61,6 +62,7 @@ class Neighbours:
         self._beat_at = self._look_at = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._failing = False
+        self._shared_until = float("-inf")
         self._missed = False  # frames, perhaps, since the last look
         bus.listen(self._deliver)
 
@@ -151,6 +153,7 @@ class Neighbours:
             return
         slot = self._hub.slots.get(frame.document)
         if slot is not None:
+            self._shared_until = asyncio.get_running_loop().time() + SHARED_S
             self._receive(slot, frame)
 
     def _take_spent(self, frame: BusFrame) -> None:
@@ -227,6 +230,11 @@ class Neighbours:
         if frame.node in self._buried:  # it was only paused, or cut off
             self._buried.discard(frame.node)
             self._ask_everywhere()
+
+    @property
+    def shared(self) -> bool:
+        """Whether people on other nodes are, or were a moment ago, in documents that are open here."""
+        return asyncio.get_running_loop().time() < self._shared_until
 
     def heard(self) -> dict[str, float]:
         """Seconds since each node was last heard; one that went down in order, or long ago, is not among them."""

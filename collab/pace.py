@@ -13,6 +13,7 @@ from collab.journal import LINGER_S
 
 SAMPLE_S = 0.1
 LINGER_S_MAX = 0.1  # a commit's wait on a busy node: it costs by its documents, and each of them gathers more
+SHOWN_LINGER_S = 0.005  # the same on an idle node if people on other nodes, who are shown what is committed, wait too
 IDLE = 0.03  # below this share of a core commits wait as little as they may
 BUSY = 0.12  # from this share on, as long as they may: nobody sees it, and each commit takes time from the loop
 CALM = 0.1  # below this share of a core no tick waits for the others' sake
@@ -31,6 +32,8 @@ class Pace:
         self.load = 0.0
         self.linger_s = LINGER_S
         """Seconds for which a commit waits for company, unless somebody waits for it."""
+        self.shown_linger_s = SHOWN_LINGER_S
+        """The same where rooms are shared with other nodes."""
         self.beat_s = 0.0
         """Seconds from one round of ticks to the next; 0.0 on a calm node: each tick in the turn in which it is due."""
 
@@ -48,7 +51,9 @@ class Pace:
         self.load += SMOOTH * (share - self.load)
         fullness = min(1.0, max(0.0, (self.load - CALM) / (FULL - CALM)))
         self.beat_s = self.rest_s_max * fullness
-        self.linger_s = LINGER_S + (LINGER_S_MAX - LINGER_S) * min(1.0, max(0.0, (self.load - IDLE) / (BUSY - IDLE)))
+        business = min(1.0, max(0.0, (self.load - IDLE) / (BUSY - IDLE)))
+        self.linger_s = LINGER_S + (LINGER_S_MAX - LINGER_S) * business
+        self.shown_linger_s = SHOWN_LINGER_S + (LINGER_S - SHOWN_LINGER_S) * business
 
     async def run(self) -> None:
         """Samples until cancelled."""

@@ -116,7 +116,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     node, limits = token_hex(6), limits_of(settings, entrance.guard.openness.open)
     bus = await _bus(settings, node, stack)
     engine = await _engine(settings, stack)
-    journal = Journal(store.log, linger_s=lambda: hub.pace.linger_s)
+    journal = Journal(store.log, linger_s=lambda: linger_s(hub))
     stack.push_async_callback(journal.close)
     checkpointer = Checkpointer(
         store.log,
@@ -192,6 +192,11 @@ def consider(checkpointer: Checkpointer, slot: Slot) -> None:
     updates = slot.room.ledger.seq - history.base_seq  # a load checks each of them, though a row may hold many
     rows = max(len(history.tail), updates // UPDATES_PER_ROW)
     checkpointer.consider(slot.room.document, rows, history.tail_bytes, len(history.base or b""))
+
+
+def linger_s(hub: Hub) -> float:
+    """How long a commit may wait for company."""
+    return hub.pace.shown_linger_s if hub.neighbours.shared else hub.pace.linger_s
 
 
 def hub_settings(settings: Settings) -> HubSettings:

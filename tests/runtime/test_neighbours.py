@@ -24,6 +24,14 @@ def people(outbox: Recorder) -> list[bytes]:
     return [body for kind, body in map(decode, outbox.take()) if kind is Message.AWARENESS]
 
 
+async def test_a_node_knows_whether_it_shares_documents(pair: Pair) -> None:
+    await pair.one.enter()
+    pair.two.hub.neighbours.once(0.0)
+    assert not pair.one.hub.neighbours.shared, "the other lives, but in no document of ours"
+    await pair.two.enter()
+    assert pair.one.hub.neighbours.shared
+
+
 async def test_a_commit_is_shown_on_the_other_node_and_not_stored_twice(pair: Pair) -> None:
     slot, session, _ = await pair.one.enter()
     other, _, outbox = await pair.two.enter()

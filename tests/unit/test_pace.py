@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collab.journal import LINGER_S
-from collab.pace import LINGER_S_MAX, Pace
+from collab.pace import LINGER_S_MAX, SHOWN_LINGER_S, Pace
 
 MAX_S = 0.02
 
@@ -54,3 +54,9 @@ def test_commits_wait_longer_for_company_on_a_busy_node() -> None:
     waits = [at_load(share).linger_s for share in (0.02, 0.08, 0.9)]
     assert waits[0] == LINGER_S
     assert waits[0] < waits[1] < waits[2] == LINGER_S_MAX
+
+
+def test_people_on_other_nodes_are_not_kept_waiting_for_it() -> None:
+    waits = [at_load(share).shown_linger_s for share in (0.02, 0.08, 0.9)]
+    assert waits[0] == SHOWN_LINGER_S
+    assert waits[0] < waits[1] < waits[2] == LINGER_S
