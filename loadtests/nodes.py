@@ -1,10 +1,11 @@
 """What several nodes give and cost: `uv run --group dev python -m loadtests.nodes`.
 
-Four measurements, each on Postgres (fsync on) and Valkey, everything on this machine:
+Five measurements, each on Postgres (fsync on) and Valkey, everything on this machine:
 
 * throughput: deliveries per second and p99 with 1, 2 and 4 workers behind one port, many rooms
 * latency: what another node adds, p50 and p99, against the same two clients on one node
 * cost: CPU µs per edit of a node alone, with the bus, and of Postgres and Valkey
+* parts: CPU µs per edit of the log and of the bus apart, of one process that does the same with and without them
 * rooms: 1,000 rooms spread over two nodes, all of them shown on the other node
 
 Clients speak the plain dialect with ready-made keystrokes, so that they cost less than the service.
@@ -27,6 +28,7 @@ from typing import Any
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from collab.protocol.messages import encode_update
+from loadtests import apart
 from loadtests.cluster import Cluster, cluster
 from tests.updates import typed
 
@@ -211,13 +213,27 @@ def latency(seconds: float) -> dict[str, Any]:
     return found
 
 
+def parts(rounds: int = 500) -> dict[str, Any]:
+    """The log and the bus apart."""
+    with cluster(1, SHARED) as running:
+        found = apart.measured(running.postgres.url, running.valkey.url, rounds)
+    print(f"parts: {found}", flush=True)
+    return asdict(found)
+
+
 def main() -> None:
     """Prints every result as it comes, and all of them as JSON at the end."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=10.0, help="of typing in each measurement")
     parser.add_argument("--rate", type=float, default=5.0, help="keystrokes a second and room for the throughput")
+    parser.add_argument("--only", nargs="*", choices=("parts", "latency", "throughput"), help="default: all three")
     given = parser.parse_args()
-    found = {"latency": latency(given.seconds), "throughput": throughput(given.seconds, given.rate)}
+    kinds = {
+        "parts": parts,
+        "latency": lambda: latency(given.seconds),
+        "throughput": lambda: throughput(given.seconds, given.rate),
+    }
+    found = {kind: kinds[kind]() for kind in given.only or kinds}
     print(json.dumps(found, indent=1))
 
 
