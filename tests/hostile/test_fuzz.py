@@ -15,8 +15,8 @@ from tests.hostile.cases import liar_of
 from tests.hostile.faults import AT, FAULTS
 from tests.hostile.targets import TARGETS
 
-CASES = int(os.environ.get("COLLAB_FUZZ_CASES", "60000"))
-SHARE = {"update": 0.4, "frame": 0.2, "presence": 0.1, "merge": 0.05, "vector": 0.15, "engine": 0.1}
+CASES = int(os.environ.get("COLLAB_FUZZ_CASES", "100000"))
+SHARE = {"update": 0.45, "frame": 0.22, "presence": 0.06, "merge": 0.03, "vector": 0.16, "engine": 0.08}
 
 
 def test_every_target_has_its_share() -> None:
@@ -29,13 +29,7 @@ def test_no_bytes_do_anything_but_be_taken_or_be_refused(target: str) -> None:
     assert report.findings == []
     assert report.peak_mib < 200
     assert sum(report.outcomes.values()) == report.cases
-
-
-@pytest.mark.parametrize("target", sorted(TARGETS))
-def test_the_cases_are_neither_all_good_nor_all_bad(target: str) -> None:
-    report = fuzz.fuzz(target, seed=2, cases=2_000, processes=1)
-    assert report.outcomes["taken"] > 100
-    assert report.cases - report.outcomes["taken"] > 200
+    assert 0.05 < report.outcomes["taken"] / report.cases < 0.9, "they are neither all good nor all bad"
 
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
