@@ -22,6 +22,7 @@ from collab.crdt.checked import Checked
 from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
 from collab.crdt.split import split, without_clients
+from collab.engine.places import caller
 from collab.errors import BadFrame, CollabError, Overloaded, Unprocessable
 from collab.limits import Limits
 from collab.protocol.messages import EMPTY_UPDATE, Kind, decode
@@ -155,6 +156,8 @@ class Inspection:
         task.add_done_callback(self._tasks.discard)
 
     async def _guarded(self, slot: Slot, session: Session, work: Coroutine[None, None, None]) -> None:
+        principal = session.principal
+        caller.set(None if principal.kind == "open" else principal.id)
         try:
             await work
         except CollabError as error:

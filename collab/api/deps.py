@@ -10,6 +10,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Path, Request
 
 from collab.api.parts import Parts
+from collab.engine.places import caller as engine_caller
 from collab.errors import Gone, NotFound
 from collab.limits import DEFAULT
 from collab.slot import Slot
@@ -137,6 +138,7 @@ async def watched(document: EncodedId, parts: PartsDep, principal: StreamCaller)
 def _target(encoded: str, parts: Parts, principal: Principal, needed: Access) -> Target:
     document = document_id(encoded, parts.limits)
     parts.door.require(principal, document, needed)
+    engine_caller.set(None if principal.kind == "open" else principal.id)
     return Target(parts, document, principal)
 
 

@@ -45,15 +45,16 @@ def _check_depth(value: JsonValue, levels: int) -> None:
         _check_depth(child, levels - 1)
 
 
+STORABLE = r"^[^\u0000]*$"  # Postgres keeps no NUL; a pattern, since nobody can check a format of our own
 Title = Annotated[
     str,
     AfterValidator(_storable_text),
-    Field(max_length=DEFAULT.title_chars_max, examples=["Minutes of May"], json_schema_extra={"format": "text"}),
+    Field(max_length=DEFAULT.title_chars_max, examples=["Minutes of May"], json_schema_extra={"pattern": STORABLE}),
 ]
 Label = Annotated[
     str,
     AfterValidator(_storable_text),
-    Field(max_length=DEFAULT.title_chars_max, examples=["before the review"], json_schema_extra={"format": "text"}),
+    Field(max_length=DEFAULT.title_chars_max, examples=["before the review"], json_schema_extra={"pattern": STORABLE}),
 ]
 Metadata = Annotated[
     dict[str, JsonValue],

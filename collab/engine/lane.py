@@ -10,12 +10,14 @@ from typing import Any
 
 from collab.engine.child import Child, Died, Request
 from collab.engine.counters import EngineCounters
+from collab.engine.places import Places, caller
 from collab.engine.spawner import Spawner
 from collab.errors import EngineUnavailable, Overloaded
 
 
 class Lane:
     """Up to `workers` calls at once, up to `waiting_max` more in line; each may take `call_s_max`, and wait as long.
+    Callers take turns (`places`).
 
     Workers are kept warm and taken last in, first out. One that died while idle is found out by the next call, which
     gets another.
@@ -35,13 +37,17 @@ class Lane:
         self.workers = workers
         self.waiting_max = waiting_max
         self.call_s_max = call_s_max
-        self.waiting = 0
         self._spawner = spawner
         self._counters = counters
         self._memory_bytes_max = memory_bytes_max
         self._niceness = niceness
-        self._places = asyncio.Semaphore(workers)
+        self._places = Places(workers, waiting_max)
         self._idle: list[Child] = []
+
+    @property
+    def waiting(self) -> int:
+        """Calls in line."""
+        return self._places.waiting
 
     async def warm(self) -> None:
         """Starts all workers, so that the first calls find them. Raises EngineUnavailable."""
@@ -73,21 +79,19 @@ class Lane:
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
-        if self._places.locked() and self.waiting >= self.waiting_max:
-            self._counters.refused += 1
-            raise Overloaded("too many calls wait for the content engine")
-        self.waiting += 1
+        who = caller.get()
         try:
             async with asyncio.timeout(self.call_s_max):
-                await self._places.acquire()
+                await self._places.take(who)
         except TimeoutError:
             raise EngineUnavailable(f"the content engine was busy for {self.call_s_max} s") from None
-        finally:
-            self.waiting -= 1
+        except Overloaded:
+            self._counters.refused += 1
+            raise
         try:
             yield
         finally:
-            self._places.release()
+            self._places.give_back(who)
 
     async def _attempt(self, request: Request, again: bool) -> tuple[Any, list[bytes]]:
         child = self._idle.pop() if self._idle else await self._spawner.fork(self._memory_bytes_max, self._niceness)
