@@ -18,6 +18,8 @@ from collab.claims import Claims
 from collab.core.elsewhere import pass_nudge, take_presence
 from collab.errors import CollabError, StorageUnavailable
 from collab.gaps import Gaps
+from collab.ghosts import EVERY_S as GHOSTS_S
+from collab.ghosts import Ghosts
 from collab.inquiries import Inquiries
 from collab.roster import Roster
 from collab.slot import Slot
@@ -53,6 +55,9 @@ class Neighbours:
         self.inquiries = Inquiries(hub.node, bus)
         self.claims = Claims(hub, self._tell)
         self.roster = Roster(hub, self.inquiries, self._living)
+        self.ghosts = Ghosts(hub.slots, self.inquiries, hub.touch)
+        self._ghosts_at = 0.0
+        self._ghost_look: asyncio.Task[None] | None = None
         self._spent: tuple[Callable[[], bytes | None], Callable[[bytes], None]] | None = None
         self._opening: dict[DocumentId, list[BusFrame]] = {}
         self._heard: dict[str, float] = {}  # node to loop time
@@ -301,6 +306,9 @@ class Neighbours:
             hasty = not up or self._somebody_is_late(now)
             self._look_at = now + (HASTY_LOOK_S if hasty else LOOK_S)
             self._looking = asyncio.get_running_loop().create_task(self.look(), name="look")
+        if now >= self._ghosts_at and (self._ghost_look is None or self._ghost_look.done()):
+            self._ghosts_at = now + uniform(0.8, 1.0) * GHOSTS_S
+            self._ghost_look = asyncio.get_running_loop().create_task(self.ghosts.look(), name="ghosts")
 
     def _beat(self) -> None:
         self._bus.publish(BusFrame(Kind.ALIVE, self._hub.node, EVERYBODY))

@@ -8,7 +8,7 @@ state that is held. Clocks are remembered after a removal, so that a late echo c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 import orjson
@@ -138,6 +138,10 @@ class Awareness:
         """Who speaks for this id here; None if nobody does, or another node."""
         owner = self._owners.get(client)
         return None if isinstance(owner, str) else owner
+
+    def elsewhere(self) -> Iterator[tuple[str, int, int]]:
+        """(node, client id, clock) of everybody whom another node speaks for."""
+        return ((owner, c, self._clocks[c]) for c, owner in self._owners.items() if isinstance(owner, str))
 
     def roll_call(self, session: Session) -> list[tuple[Session, Entry]]:
         """Whom to nudge, and with what, after `session` has brought back somebody who was here before.

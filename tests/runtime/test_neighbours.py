@@ -272,3 +272,55 @@ async def test_what_callers_took_is_told_with_every_beat(pair: Pair) -> None:
     pair.one.hub.neighbours.share(lambda: b"spent", told.append)
     pair.one.hub.neighbours.once(asyncio.get_running_loop().time() + 10.0)
     assert told == [b"spent"]
+
+
+async def test_who_left_unheard_is_asked_for_and_may_come_back_here(pair: Pair) -> None:
+    for each in (pair.one, pair.two):
+        await each.hub.neighbours.inquiries.listen()
+    slot, session, _ = await pair.one.enter()
+    other, returned, _ = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1))
+    _, stays, _ = await pair.one.enter()
+    pair.one.hub.receive(slot, stays, presence(8, 1))
+    await until(lambda: len(other.room.awareness.people()) == 2)
+    pair.one.bus.lost = True
+    pair.one.hub.leave(slot, session)
+    await until(lambda: len(slot.room.awareness.people()) == 1)
+    pair.one.hub.tick(slot)
+    pair.one.bus.lost = False
+    pair.two.hub.receive(other, returned, presence(7, 2))
+    assert (7, 1, b"{}") in other.room.awareness.people()  # nobody speaks for those of another node
+    await pair.two.hub.neighbours.ghosts.look()
+    assert other.room.awareness.people() == [(8, 1, b"{}")]
+    pair.two.hub.receive(other, returned, presence(7, 3))
+    await until(lambda: (7, 3, b"{}") in slot.room.awareness.people())
+
+
+async def test_news_of_somebody_who_was_asked_for_counts_more_than_the_answer(pair: Pair) -> None:
+    for each in (pair.one, pair.two):
+        await each.hub.neighbours.inquiries.listen()
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1))
+    await until(lambda: other.room.awareness.people())
+    pair.one.bus.lost = True
+    pair.one.hub.leave(slot, session)
+    pair.one.hub.tick(slot)
+    pair.one.bus.lost, pair.one.bus.held = False, []
+    asking = asyncio.create_task(pair.two.hub.neighbours.ghosts.look())
+    await until(lambda: pair.one.bus.held)
+    slot, again, _ = await pair.one.enter()
+    pair.one.hub.receive(slot, again, presence(7, 2))
+    pair.one.hub.tick(slot)
+    pair.one.bus.let_go(lambda frames: frames[::-1])
+    await asking
+    assert other.room.awareness.people() == [(7, 2, b"{}")]
+
+
+async def test_a_node_that_does_not_answer_keeps_its_people(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.hub.receive(slot, session, presence(7, 1))
+    await until(lambda: other.room.awareness.people())
+    await pair.two.hub.neighbours.ghosts.look()
+    assert other.room.awareness.people() == [(7, 1, b"{}")]

@@ -14,6 +14,7 @@ from collab.core.elsewhere import take_updates
 from collab.core.ledger import Ledger
 from collab.core.room import Room
 from collab.gaps import Gaps
+from collab.ghosts import Ghosts
 from collab.journal import Journal
 from collab.slot import Slot
 from collab.store.base import Append
@@ -51,6 +52,10 @@ async def _no_look(self: Gaps, slots: Sequence[Slot]) -> None:
     """Trusts the bus: a last frame that was lost is noticed with the next edit, whenever that is."""
 
 
+async def _no_ghosts(self: Ghosts) -> None:
+    """Trusts the bus: who left unheard stays in sight, and out of reach, for as long as the node lives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     """How to plant it."""
@@ -77,6 +82,7 @@ BUGS = {
     "ack-before-commit": Bug(patches=((Ledger, "is_durable", lambda self, number: True),)),
     "dropped-gap": Bug(patches=((Gaps, "_take_held", _skip),)),
     "dropped-last-frame": Bug(patches=((Gaps, "look", _no_look),)),
+    "dropped-goodbye": Bug(patches=((Ghosts, "look", _no_ghosts),)),
     "dropped-ahead": Bug(patches=((Room, "hold", lambda self, checked, session, typed: None),)),
     "late-dirty-flag": Bug(journal=LateFlag),
     "no-barrier-at-open": Bug(barrier=False),

@@ -80,6 +80,10 @@ class Calm:
             for t in self._open_tabs()
             if not t.at_rest
         ]
+        for tab in self._open_tabs():
+            here = {other.client for other in self._open_tabs() if other.document == tab.document}
+            if tab.presence.states.keys() != here:
+                wrong.append(f"tab {tab.client} sees {sorted(tab.presence.states)} of {sorted(here)}")
         wrong += [f"rest {r.client}: {r.saved} of {len(r.mine)}" for r in world.rest if r.saved < len(r.mine)]
         heads = {document: kept.seq for document, kept in world.disk.synced.items()}
         for poller in world.pollers:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from picows import WSMsgType
 
-from collab.core.awareness import encode_entries
 from collab.crdt.gate import check_state_vector
 from collab.errors import CollabError
 from collab.protocol.messages import (
@@ -25,6 +24,7 @@ from collab.protocol.varint import read_varuint, write_varuint
 from collab.sockets.listener import FastSocket
 from collab.sockets.upgrade import Upgrade
 from tests.faults.sim.known import known
+from tests.faults.sim.presence import Presence
 from tests.faults.sim.replica import Replica
 from tests.faults.sim.wire import Frame, Pipe, ServerEnd, Violation
 from tests.updates import deleted, typed, typed_after
@@ -97,7 +97,7 @@ class Tab(Author):
         self.siblings: list[Tab] = []
         self.slow = self.random.random() < world.plan.slow_share
         self.home = client % world.plan.nodes
-        self._presence = 0
+        self.presence = Presence(client)
         self._lost = asyncio.Event()
         self._said: list[bytes] = []
 
@@ -125,6 +125,7 @@ class Tab(Author):
         """Drops the connection; the server hears of it later, or never if the line is silent."""
         server, self.server, up, self.up = self.server, None, self.up, None
         self.answered = self.synced = False
+        self.presence.lost()
         self._lost.set()
         if server is not None and up is not None:
             server.down.break_()
@@ -149,6 +150,7 @@ class Tab(Author):
         self.heard_at = self.world.loop.time()
         connection.open(node, FastSocket(node.sockets, admission), self.slow and self.world.stormy)
         self._send(encode_step1(self.replica.clocks.encode_state_vector()))
+        self._send(encode_awareness(self.presence.current()))
         return True
 
     async def _stay(self) -> None:
@@ -160,6 +162,11 @@ class Tab(Author):
                 if self.world.loop.time() - self.heard_at > WATCHDOG_S:
                     return
                 self._ask()
+                self._say(self.presence.pass_time(self.world.loop.time()))
+
+    def _say(self, presence: bytes | None) -> None:
+        if presence is not None:
+            self._send(encode_awareness(presence))
 
     async def _type(self) -> None:
         plan = self.world.plan
@@ -171,8 +178,7 @@ class Tab(Author):
             self._send(encode_update(update))
             self._ask()
             if self.random.random() < 0.1:
-                self._presence += 1
-                self._send(encode_awareness(encode_entries([(self.client, self._presence, b'{"x":1}')])))
+                self._send(encode_awareness(self.presence.announce(self.world.loop.time())))
             for sibling in self.siblings:
                 if self.random.random() < plan.sibling_share:
                     self.world.loop.call_later(self.random.uniform(0.0, 0.1), sibling.replica.apply, update)
@@ -206,6 +212,8 @@ class Tab(Author):
         elif kind is Kind.STEP2 or kind is Kind.UPDATE:
             self.replica.apply(body)
             self.synced = self.synced or kind is Kind.STEP2
+        elif kind is Kind.AWARENESS:
+            self._say(self.presence.receive(body, self.heard_at))
         elif kind is Kind.STATUS:
             self.promised(read_varuint(body, 0)[0])
 
