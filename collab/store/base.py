@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
-from collab.types import DocumentId
+from collab.types import DocumentId, Grant
 from collab.types import Entry as Entry
 
 T = TypeVar("T")
@@ -167,8 +167,12 @@ class Catalog(Protocol):
         prefix: str = "",
         metadata: Mapping[str, str] | None = None,
         deleted: bool = False,
+        grants: Sequence[Grant] = (),
     ) -> Page[Document]:
-        """Pages by id, stable under writes, without UNSEEN ones. `metadata` filters on top-level string values."""
+        """Pages by id, stable under writes, without UNSEEN ones. `metadata` filters on top-level string values.
+
+        With `grants`, what none of them covers may be left out; that is done where the rows are.
+        """
 
     async def patch(self, document: DocumentId, changes: Mapping[str, object]) -> Document:
         """Sets title and metadata. A value that can be called is given what is there, so that no patch is lost."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy import ColumnElement, Connection, func, literal, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, delete
 from sqlmodel import select as select_model
@@ -14,9 +14,10 @@ from collab.errors import Conflict, Gone, NotFound, Unprocessable
 from collab.store.base import Document, Page
 from collab.store.cursors import after_prefix, decode_cursor, page
 from collab.store.database import Database
+from collab.store.granted import may_cover
 from collab.store.log import new_lineage
 from collab.store.tables import CheckpointRow, DocumentRow, RetiredLineageRow, SnapshotRow, UpdateLogRow, utc_now
-from collab.types import DocumentId
+from collab.types import DocumentId, Grant
 
 FIRST_SEEN = " "  # ids are printable: what sorts before them is UNSEEN
 PATCHABLE = {"title": "title", "metadata": "metadata_"}
@@ -73,6 +74,7 @@ class SqlCatalog:
         prefix: str = "",
         metadata: Mapping[str, str] | None = None,
         deleted: bool = False,
+        grants: Sequence[Grant] = (),
     ) -> Page[Document]:
         """Pages by id. With `deleted`, soft-deleted documents are listed too."""
         query = select_model(DocumentRow).order_by(col(DocumentRow.id)).limit(limit + 1)
@@ -85,6 +87,8 @@ class SqlCatalog:
             end = after_prefix(prefix)
             if end is not None:
                 query = query.where(col(DocumentRow.id) < end)
+        if grants:
+            query = query.where(or_(*(may_cover(self._database.dialect, grant) for grant in grants)))
         if not deleted:
             query = query.where(col(DocumentRow.deleted_at).is_(None))
         for key, value in (metadata or {}).items():
