@@ -28,6 +28,7 @@ def describe() -> dict[str, str]:
         "disk": f"{filesystem(cache_folder())}, fdatasync of 4 KiB {fsync_ms(cache_folder()):.2f} ms",
         "Python": platform.python_version(),
         "Node.js": _version([str(node()), "--version"]).lstrip("v"),
+        "priority": f"nice {os.nice(0)}, servers and generator",
         "compiler": _version([*(compilers() or [["none"]])[0], "--version"]),
     }
 

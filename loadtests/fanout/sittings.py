@@ -33,7 +33,9 @@ def told(results: Results) -> list[str]:
         return []
     servers = [name for name in PEERS if any(name in row for row in taken.values())]
     lines = ["## Sittings", "", f"A ratio with {MARK} holds figures of different sittings on this machine.", ""]
-    lines += [f"{n}. {each['started']}, {each['minutes']:.0f} min" for n, each in enumerate(sittings, 1)]
+    for number, each in enumerate(sittings, 1):
+        priority = each.get("machine", {}).get("priority", "")
+        lines.append(f"{number}. {each['started']}, {each['minutes']:.0f} min{f' ({priority})' if priority else ''}")
     lines += ["", "| taken in sitting | " + " | ".join(servers) + " |", "| --- |" + " ---: |" * len(servers)]
     for title, row in sorted(taken.items()):
         lines.append(f"| {title} | " + " | ".join(", ".join(map(str, row.get(name, []))) for name in servers) + " |")
