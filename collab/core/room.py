@@ -153,7 +153,7 @@ class Room:
         elif kind is Kind.STEP1:
             self.step1(session, self.known_by(body))
         elif kind is Kind.TOKEN:
-            session.renew(body)
+            session.outbox.renew(body)
         elif kind is Kind.QUERY_AWARENESS:
             present = self.awareness.present()
             session.write(frame(encode_awareness(present)) if present else KEEPALIVE_WIRE)

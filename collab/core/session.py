@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 from collab.core.allowance import Allowance
@@ -42,12 +41,11 @@ class Outbox(Protocol):
     def go_on(self) -> None:
         """Reads again."""
 
+    def renew(self, token: bytes) -> None:
+        """The peer presents a fresh ticket or token; it is answered over the connection."""
+
     def waiting_bytes(self) -> int:
         """What was written and not yet taken by the system."""
-
-
-def _ignore(token: bytes) -> None:
-    """While nobody could renew anything."""
 
 
 class Session:
@@ -75,7 +73,6 @@ class Session:
         "owes_status",
         "principal",
         "refused",
-        "renew",
         "renewing",
         "returning",
         "saved",
@@ -98,7 +95,6 @@ class Session:
         self.principal = principal
         self.access = access
         self.outbox = outbox
-        self.renew: Callable[[bytes], None] = _ignore  # what a fresh ticket or token is given to
         self.renewing = False
         self.entered = 0  # number of its newest update in the room's ledger
         self.held = 0  # its updates that wait for their dependencies

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from secrets import token_hex
 from urllib.parse import unquote_to_bytes
 
@@ -136,7 +135,6 @@ class Sockets:
         principal = admission.principal
         allowance = self._allowance(principal)
         session = Session(token_hex(6), principal, admission.access, outbox, self.limits, allowance)
-        session.renew = partial(self._renewals.begin, admission.upgrade, admission.slot, session)
         self.hub.join(admission.slot, session)
         self._tell("socket opened", admission, session, access=session.access.name.lower())
         return session
@@ -146,6 +144,10 @@ class Sockets:
         if principal.kind == "open":
             return None
         return self.hub.reception.allowances.of(principal.id, asyncio.get_running_loop().time())
+
+    def renew(self, admission: Admission, session: Session, token: bytes) -> None:
+        """The session presents a fresh ticket or token."""
+        self._renewals.begin(admission.upgrade, admission.slot, session, token)
 
     def leave(self, admission: Admission, session: Session, error: CollabError | None = None) -> None:
         """The socket is gone; `error` is why we ended it."""

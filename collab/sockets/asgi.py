@@ -74,6 +74,11 @@ class AsgiOutbox:
         """ASGI servers ping by themselves."""
         self.heard = True
 
+    def renew(self, token: bytes) -> None:
+        """Presents a fresh ticket or token."""
+        if self.session is not None:
+            self._sockets.renew(self._admission, self.session, token)
+
     def waiting_bytes(self) -> int:
         """In the queue; the ASGI server's own buffer cannot be seen."""
         return self._bytes

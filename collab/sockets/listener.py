@@ -108,6 +108,11 @@ class FastSocket(WSListener):
         if self.transport is not None and not self.transport.is_disconnected:
             self.transport.send_ping()
 
+    def renew(self, token: bytes) -> None:
+        """Presents a fresh ticket or token."""
+        if self.session is not None:
+            self.sockets.renew(self.admission, self.session, token)
+
     def waiting_bytes(self) -> int:
         """In the transport's buffer."""
         return 0 if self.transport is None else int(self.transport.underlying_transport.get_write_buffer_size())
