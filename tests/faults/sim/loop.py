@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -115,6 +116,7 @@ def _clocks(loop: VirtualLoop) -> Iterator[None]:
         patch("collab.hub.monotonic", loop.time),
         patch("collab.reception.monotonic", loop.time),
         patch("collab.reception.thread_time", loop.time),
+        patch("collab.claims.time", SimpleNamespace(monotonic=loop.time)),
     ):
         yield
 

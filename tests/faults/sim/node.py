@@ -73,6 +73,7 @@ class Node:
             alone=alone,
         )
         self.hub.pace.beat_s = plan.rest_s
+        self.hub.neighbours.claims._clock = world.wall_clock
         self.upkeep = Upkeep(self.hub, clock=world.wall_clock)
         self.sockets = Sockets(self.hub, Doorman(), limits, Refusals())
         self.died: asyncio.Future[None] = world.loop.create_future()
