@@ -28,6 +28,7 @@ from collab.protocol.messages import encode_update
 from collab.store.open import upgrade
 from tests import realservers
 from tests.access.realm import Realm, realm
+from tests.backends import Ground
 from tests.updates import typed
 
 TYPED_FIRST = 10
@@ -134,8 +135,7 @@ def main() -> int:
         url = stack.enter_context(realservers.postgres(fsync=False)).url
         asyncio.run(upgrade(url))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        env = {"COLLAB_DATABASE_URL": url}
-        here, there = (stack.enter_context(realm(folder / name, env=env)) for name in ("a", "b"))
+        here, there = (stack.enter_context(realm(Ground(url), folder / name)) for name in ("a", "b"))
         progress = stack.enter_context(Progress(console=console))
         for name, typing, start in (("the one that is told", here, 0), ("another", there, given.rounds)):
             bar = progress.add_task(name, total=given.rounds)

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tests.access.realm import Realm, realm
+from tests.backends import embedded
 
 CONTENDERS = 4
 AT_ONCE = 8  # rounds under way at the same time
@@ -111,7 +112,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     console = Console()
-    with tempfile.TemporaryDirectory() as folder, realm(Path(folder)) as here, Progress(console=console) as progress:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        realm(embedded(Path(folder)), Path(folder)) as here,
+        Progress(console=console) as progress,
+    ):
         here.ask("admin", "POST", "/api/documents", json={"id": DOCUMENT})
         outcome = asyncio.run(run(here, given.rounds, given.seed, progress))
     console.print(f"{given.rounds} rounds of {CONTENDERS}, seed {given.seed}, {outcome.seconds:.1f} s")
