@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from collab.crdt.block import COUNTED, LISTED, Block, read_blocks
+from collab.crdt.block import COUNTED, JOINABLE, LISTED, Block, read_blocks
 from collab.crdt.content import DELETED, GC, STRING, TYPE
 from collab.crdt.decode import HAS_KEY, STORED, Update, decode
 from collab.crdt.encode import Run, encode
@@ -25,6 +25,9 @@ Rows = dict[int, list[Block]]
 
 AT_ONCE = 50_000
 """Updates folded in one go; parsed they take some 500 bytes each."""
+
+TYPED = COUNTED | {STRING}
+"""Kinds that may be joined without knowing what they lie in: no writer puts a string under a key."""
 
 
 def fold(base: bytes | None, updates: Sequence[bytes]) -> bytes:
@@ -65,6 +68,24 @@ def squash(update: Update) -> bytes:
     return encode(runs, deletes.encode())
 
 
+def condense(updates: Sequence[bytes]) -> bytes:
+    """One small update for a stretch of a log, for whoever has all that came before it. Raises BadUpdate.
+
+    What the stretch builds on is not here, so nothing is known of where things lie: typing is joined, and what was
+    both written and deleted in the stretch loses its content; types stay, and so do values, one by one, since a value
+    may lie under a key.
+    """
+    update = decode(merge(updates))
+    deletes = IdRanges.of(update.deletes)
+    runs: list[Run] = []
+    for section in update.sections:
+        row = read_blocks(update.data, section)
+        bare = _without_content(row, deletes.ranges_of(section.client), spared=TYPE)
+        kept = list(_joined(bare, TYPED))
+        runs.append(Run(section.client, kept[0].clock, [block.encode() for block in kept], len(kept)))
+    return encode(runs, deletes.encode())
+
+
 def _has_types(rows: Rows) -> bool:
     """Whether anything lies elsewhere than in line in a root type; if not, nothing needs to know its home."""
     return any(
@@ -90,8 +111,11 @@ def collect(homes: Homes, deletes: IdRanges) -> None:
                 block.become_gc()
 
 
-def _without_content(row: list[Block], bounds: list[int]) -> Iterator[Block]:
-    """The blocks, with what lies within `bounds` (starts and ends in turn) deleted, cut where it must be."""
+def _without_content(row: list[Block], bounds: list[int], spared: int = GC) -> Iterator[Block]:
+    """The blocks, with what lies within `bounds` (starts and ends in turn) deleted, cut where it must be.
+
+    Blocks of the kind `spared` stay as they are.
+    """
     at = 0
     for block in row:
         while at < len(bounds) and bounds[at] <= block.clock:
@@ -103,7 +127,7 @@ def _without_content(row: list[Block], bounds: list[int]) -> Iterator[Block]:
         while stop < len(bounds) and bounds[stop] < block.end:
             stop += 1
         if stop == at or block.kind not in (STRING, *LISTED):
-            if at & 1 and block.kind not in COUNTED:
+            if at & 1 and block.kind not in COUNTED and block.kind != spared:
                 block.become_deleted()
             yield block
             continue
@@ -113,13 +137,13 @@ def _without_content(row: list[Block], bounds: list[int]) -> Iterator[Block]:
             yield piece
 
 
-def _joined(row: Iterator[Block]) -> Iterator[Block]:
+def _joined(row: Iterator[Block], kinds: frozenset[int] = JOINABLE) -> Iterator[Block]:
     """The blocks, with those joined that a split could have come from."""
     last: Block | None = None
     for block in row:
         if last is None:
             last = block
-        elif block.follows(last):
+        elif block.kind in kinds and block.follows(last):
             last.join(block)
         else:
             yield last

@@ -16,7 +16,7 @@ from typing import Any
 
 from collab.crdt.clocks import Clocks
 from collab.crdt.diff import diff
-from collab.crdt.fold import fold, verify
+from collab.crdt.fold import condense, fold, verify
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.index import StateIndex, build
 from collab.crdt.merge import merge, merge_tick
@@ -109,6 +109,7 @@ def examine(history: History) -> Examination:
     assert not truth.pending
     agree(history, merged, truth)
     yield from _examine_room(history, merged, truth.state)
+    yield from _examine_segments(history)
     yield from _examine_losses(history, merged)
 
 
@@ -177,6 +178,25 @@ def _lacking(state: bytes, stale: list[Checked]) -> bytes:
     answer = diff(state, StateIndex.decode(build(state), state), clocks.next)
     check(answer)
     return answer
+
+
+def _examine_segments(history: History) -> Examination:
+    """The log, stretch by stretch, in few bytes: up to the end of each it is what it was, to yjs and when folded."""
+    room = Room()
+    for update in history.log:
+        room.receive(update)
+    rest, rng = iter([checked.raw for checked in room.stored]), random.Random(history.options["seed"])
+    exact: list[bytes] = []
+    segments: list[bytes] = []
+    asked: list[list[bytes]] = []
+    while stretch := list(islice(rest, rng.randint(1, 12))):
+        exact, segments = [*exact, *stretch], [*segments, condense(stretch)]
+        verify(segments[-1], None, stretch)
+        asked += [exact, segments, [fold(None, segments)]]
+    found = iter((yield asked))
+    for truth, pieces, folded in zip(found, found, found, strict=True):
+        agree(history, pieces, truth)
+        agree(history, folded, truth)
 
 
 def _examine_losses(history: History, truth: Loaded) -> Examination:
