@@ -36,6 +36,7 @@ from collab.store.database import Database
 from collab.store.log import SqlLog
 from collab.store.open import connect, open_store
 from collab.store.remains import remains
+from collab.store.segments import SqlSegments
 from collab.store.snapshots import SqlSnapshots
 
 T = TypeVar("T")
@@ -127,8 +128,9 @@ async def _examine(database: Database) -> list[Finding]:
             found.append(finding)
             advance(1)
     faulty = [finding for finding in found if finding.faults]
-    rows, points = sum(one.rows for one in found), sum(one.checkpoints for one in found)
-    said.print(f"{len(found)} documents, {rows} log rows, {points} checkpoints; {len(faulty)} documents are not well")
+    rows, segments, points = (sum(getattr(one, name) for one in found) for name in ("rows", "segments", "checkpoints"))
+    counted = f"{len(found)} documents, {rows} log rows, {segments} history segments, {points} checkpoints"
+    said.print(f"{counted}; {len(faulty)} documents are not well")
     for document in filter(None, (imported_as(finding.document) for finding in found)):
         said.print(f"[yellow]![/yellow] an import of {escape(document)} is under way or was cut off; import it again")
     for finding in faulty:
@@ -193,6 +195,7 @@ def _importer(database: Database) -> Importer:
     clock = Clock(datetime.now(UTC))
     return Importer(
         SqlLog(database, clock.microseconds),
+        SqlSegments(database),
         SqlCatalog(database, clock.moment),
         SqlSnapshots(database, clock.moment),
         clock,

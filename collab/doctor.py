@@ -30,13 +30,14 @@ class Finding:
     checkpoints: int
     snapshots: int
     faults: tuple[str, ...]
+    segments: int = 0
 
 
 async def examine(database: Database) -> AsyncIterator[Finding]:
     """Every document, deleted ones too. Only reads; the service may run meanwhile."""
     async for seen in every_document(database):
         faults = seen.faults or await _meaning(database, seen.document)
-        yield Finding(seen.document, seen.rows, seen.checkpoints, seen.snapshots, tuple(faults))
+        yield Finding(seen.document, seen.rows, seen.checkpoints, seen.snapshots, tuple(faults), seen.segments)
 
 
 async def _meaning(database: Database, document: DocumentId) -> list[str]:
@@ -52,7 +53,7 @@ def _faults(found: Remains) -> list[str]:
     clocks = Clocks()
     points = list(found.checkpoints)
     for row in found.rows:
-        for seq, entry in enumerate(row.entries, row.first_seq):
+        for seq, entry in row.numbered():
             faults += _note(entry.update, seq, clocks)
             while points and points[0].seq <= seq:
                 faults += _compare(points.pop(0), clocks)

@@ -71,6 +71,12 @@ class Gone(CollabError):
     code, http_status, close_code, may_retry = "gone", 410, 4410, False
 
 
+class HistorySquashed(CollabError):
+    """Updates this old are no longer kept one by one; ask for squashed ones, or begin after `exact_after`."""
+
+    code, http_status, close_code, may_retry = "history_squashed", 410, 4410, False
+
+
 class LineageRetired(CollabError):
     """This copy belongs to a document that was purged; throw it away and load the document afresh."""
 

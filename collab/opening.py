@@ -81,7 +81,7 @@ class Opener:
         """
         read = 0
         for row in stored.rows:
-            for seq, entry in enumerate(row.entries, row.first_seq):
+            for seq, entry in row.numbered():
                 try:
                     if len(entry.update) <= self._limits.inline_bytes_max:
                         history.load(entry.update, seq)

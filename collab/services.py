@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, cast
@@ -32,6 +33,8 @@ from collab.hub import Hub, HubSettings
 from collab.journal import Journal
 from collab.limits import DEFAULT, Limits
 from collab.metrics import Counters, Refusals
+from collab.retention import Policy as Keeping
+from collab.retention import Retention
 from collab.settings import Settings
 from collab.slot import Slot
 from collab.sockets import asgi
@@ -88,6 +91,7 @@ class Services:
     entrance: Entrance
     sockets: Sockets
     upkeep: Upkeep
+    retention: Retention
     app: FastAPI
 
     @classmethod
@@ -148,7 +152,8 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
     hour = Hour(lambda: _sampled(counters, refusals, journal, hub), GROWING)
     sweeping = sweep(store.idempotency)
-    forevers = (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run(), sweeping)
+    retention = Retention(store.segments, engine.condense, checkpointer.fold, keeping(settings))
+    forevers = (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run(), sweeping, retention.run())
     for forever in (*forevers, hub.neighbours.run()):
         _run(stack, forever)
     _run(stack, vitals.run())
@@ -174,7 +179,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             refusals=refusals,
             probes={"database": store.log.ping, "commits": journal.probe},
             hints={"bus": lambda: shared.up} if (shared := _shared(bus)) is not None else {},
-            gauges=lambda: {**_gauges(journal, hub, checkpointer, engine, bus), **vitals.figures()},
+            gauges=lambda: {
+                **_gauges(journal, hub, checkpointer, engine, bus),
+                **retention.gauges(),
+                **vitals.figures(),
+            },
             warnings=vitals.warnings,
             alone=store.embedded,
             operations=Operations(hour, checkpointer.fold, upkeep.drain),
@@ -183,7 +192,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     app.router.routes.append(asgi.route(sockets))
     app.router.routes.extend(pages.routes())
-    return Services(settings, node, limits, store, journal, engine, hub, entrance, sockets, upkeep, app)
+    return Services(settings, node, limits, store, journal, engine, hub, entrance, sockets, upkeep, retention, app)
 
 
 def consider(checkpointer: Checkpointer, slot: Slot) -> None:
@@ -197,6 +206,15 @@ def consider(checkpointer: Checkpointer, slot: Slot) -> None:
 def linger_s(hub: Hub) -> float:
     """How long a commit may wait for company."""
     return hub.pace.shown_linger_s if hub.neighbours.shared else hub.pace.linger_s
+
+
+def keeping(settings: Settings) -> Keeping:
+    """How long history is kept in which detail."""
+
+    def days(given: float) -> timedelta | None:
+        return timedelta(days=given) if given else None
+
+    return Keeping(days(settings.history_exact_days), settings.history_step_s, days(settings.history_days))
 
 
 def hub_settings(settings: Settings) -> HubSettings:

@@ -89,6 +89,13 @@ class Settings(BaseSettings):
     resident_bytes_max: int = Field(512 * 1024 * 1024, ge=0, description="Memory for documents over all rooms.")
     tick_ms_max: float = Field(20.0, ge=0, le=100, description="The longest a costly room spaces its ticks.")
     checkpoint_rows: int = Field(500, ge=1, description="Log rows after a checkpoint before the next one is made.")
+    history_exact_days: float = Field(
+        30.0, ge=0, description="Every update is kept for so long, 0: for ever; then what each step amounted to."
+    )
+    history_step_s: int = Field(3600, ge=60, description="Length of these steps: how finely the past can be restored.")
+    history_days: float = Field(
+        0.0, ge=0, description="Steps older than this become one, and what was deleted before is gone; 0: never."
+    )
     engine_workers: int = Field(2, ge=1, description="Child processes for content work.")
     engine_call_s: float = Field(20.0, gt=0, description="Longest content call.")
     drain_s: float = Field(8.0, gt=0, description="Longest graceful shutdown.")

@@ -92,6 +92,7 @@ class DocumentDetails(BaseModel):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    squashed_seq: int = Field(0, ge=0, description="Updates up to this one are no longer kept one by one.")
     quarantine: str | None = Field(None, description="Why it is read-only, if stored bytes failed their check.")
 
 
@@ -127,6 +128,7 @@ def shaped(document: Document, online: int) -> DocumentDetails:
         created_at=document.created_at,
         updated_at=document.updated_at,
         deleted_at=document.deleted_at,
+        squashed_seq=document.squashed_seq,
         quarantine=document.quarantine,
     )
 

@@ -112,7 +112,7 @@ def problem(error: CollabError, headers: Mapping[str, str] | None = None) -> Res
         "code": error.code,
         "may_retry": error.may_retry,
     }
-    body |= {key: error.extra[key] for key in ("offset", "errors") if error.extra.get(key) is not None}
+    body |= {key: error.extra[key] for key in ("offset", "errors", "exact_after") if error.extra.get(key) is not None}
     extra = {"Retry-After": str(error.extra.get("retry_after_s", RETRY_AFTER_S))} if error.may_retry else {}
     if error.http_status == 401:
         extra["WWW-Authenticate"] = "Bearer"  # RFC 9110 15.5.2 wants one

@@ -19,6 +19,7 @@ from collab.api.problems import LOADED, NAMED, answers
 from collab.errors import (
     BadUpdate,
     Conflict,
+    HistorySquashed,
     LineageRetired,
     Quarantined,
     TooLarge,
@@ -41,13 +42,22 @@ class Committed(BaseModel):
     version: str = Field(description="In quotes: the ETag of a state that holds it.", examples=["9f86d081884c7d65.43"])
 
 
+class Squashed(BaseModel):
+    """What a squashed update stands for: all from `first_seq` to its own seq, which are no longer kept one by one."""
+
+    first_seq: int = Field(ge=1, examples=[1])
+    first_at: datetime = Field(description="When the first of them was committed; `created_at` is that of the last.")
+    authors: list[str] = Field(description="Everybody who wrote one of them.")
+
+
 class LoggedUpdate(BaseModel):
-    """One update as its author sent it."""
+    """One update as its author sent it; or, where history was squashed, what many amount to."""
 
     seq: int = Field(ge=1, examples=[43])
     author: str = Field(description="Who the authenticated caller was.", examples=["anonymous"])
     created_at: datetime
     update: str = Field(description="Yjs V1 update, base64.", examples=["AAA="])
+    squashed: Squashed | None = None
 
 
 class UpdatePage(BaseModel):
@@ -95,7 +105,7 @@ def committed(version: str) -> Committed:
     responses={
         200: binary_answer("JSON; or, on `Accept: application/octet-stream`, each update with its length in front.")
         | {"headers": {"Next-After": {"schema": {"type": "string"}, "description": "As `next_after` in JSON."}}},
-        **answers(*NAMED, Quarantined, Unprocessable),
+        **answers(*NAMED, HistorySquashed, Quarantined, Unprocessable),
     },
 )
 async def read_updates(
@@ -103,13 +113,21 @@ async def read_updates(
     target: Readable,
     after: Annotated[int, Query(ge=0, le=2**53 - 1, description="Updates with a larger seq.")] = 0,
     limit: Annotated[int, Query(ge=1, le=DEFAULT.page_size_max, description="Most updates in a page.")] = 100,
+    squashed: Annotated[bool, Query(description="Take what old updates amount to where they were squashed.")] = False,
 ) -> UpdatePage:
     """Oldest first, without gaps: the first has seq `after` + 1. What was accepted is what is given, byte for byte.
+
+    Where history was squashed, old updates are no longer there one by one: 410 `history_squashed` says after which seq
+    (`exact_after`) they are; with `squashed=true` those before come as few, each for a stretch of them.
 
     With `Accept: application/octet-stream` the answer is, for each update, its length (lib0 varUint) and its bytes.
     """
     head = await target.head()
-    found = page_of(await target.parts.log.read(target.document, after, limit), after, limit)
+    rows = await target.parts.log.read(target.document, after, limit)
+    if not squashed and rows and rows[0].squashed:
+        exact_after = (await target.parts.catalog.get(target.document)).squashed_seq
+        raise HistorySquashed(exact_after=exact_after)
+    found = page_of(rows, after, limit)
     next_after = found[-1].seq if found and found[-1].seq < head.seq else None
     if request.headers.get("accept", "").startswith(BINARY):
         headers = {"Next-After": str(next_after)} if next_after is not None else None
@@ -123,7 +141,7 @@ def page_of(rows: Sequence[LogRow], after: int, limit: int) -> list[Logged]:
     found: list[Logged] = []
     size = 0
     for row in rows:
-        for seq, entry in enumerate(row.entries, row.first_seq):
+        for seq, entry in row.numbered():
             if seq > after:
                 size += len(entry.update)
                 if len(found) == limit or (found and size > PAGE_BYTES_MAX):
@@ -134,4 +152,9 @@ def page_of(rows: Sequence[LogRow], after: int, limit: int) -> list[Logged]:
 
 def _shown(logged: Logged) -> LoggedUpdate:
     update = base64.b64encode(logged.update).decode()
-    return LoggedUpdate(seq=logged.seq, author=logged.author, created_at=logged.row.created_at, update=update)
+    row, squashed = logged.row, None
+    if row.squashed_from is not None:
+        squashed = Squashed(first_seq=row.first_seq, first_at=row.squashed_from, authors=list(row.authors))
+    return LoggedUpdate(
+        seq=logged.seq, author=logged.author, created_at=row.created_at, update=update, squashed=squashed
+    )

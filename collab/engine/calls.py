@@ -9,7 +9,7 @@ import orjson
 
 from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
-from collab.crdt.fold import fold, verify
+from collab.crdt.fold import condense, fold, verify
 from collab.crdt.gate import check, check_state_vector
 from collab.crdt.index import build
 from collab.crdt.split import split, without_clients
@@ -37,6 +37,12 @@ def _fold(args: Arguments, blobs: list[bytes]) -> Answer:
     state = fold(base, blobs)
     verify(state, base, blobs)
     return None, [state, build(state)]
+
+
+def _condense(args: Arguments, blobs: list[bytes]) -> Answer:
+    condensed = fold(None, blobs) if args["whole"] else condense(blobs)
+    verify(condensed, None, blobs)
+    return None, [condensed]
 
 
 def _check(args: Arguments, blobs: list[bytes]) -> Answer:
@@ -117,6 +123,7 @@ CALLS: dict[str, Call] = {
     "split": _split,
     "without": _without,
     "fold": _fold,
+    "condense": _condense,
     "roots": _roots,
     "show": _show,
     "show_all": _show_all,

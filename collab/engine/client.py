@@ -108,6 +108,11 @@ class Engine:
         """The same for somebody who waits: at the priority, and in the time, of content work."""
         return await _fold(self.content, base, updates)
 
+    async def condense(self, updates: Sequence[bytes], whole: bool) -> bytes:
+        """One small update for a stretch of a log; `whole` if it begins where the log does. Raises as `fold`."""
+        _, (update,) = await self.folding.call(Request("condense", {"whole": whole}, list(updates)))
+        return update
+
     async def roots(self, parts: Sequence[bytes]) -> dict[str, str]:
         """Names of roots, ascending, to "text", "map", "array", "xml", or "unknown" if nothing is left in it."""
         found, _ = await self._do("roots", parts)

@@ -1,6 +1,7 @@
 """The format of an archive: a zip whose manifest names every other member with its SHA-256.
 
-    log.ndjson         a line per log row: first_seq, last_seq, created_at, entries of author, session, update (base64)
+    log.ndjson         a line per log row: first_seq, last_seq, created_at, entries of author, session, update (base64);
+                       of a history segment also squashed_from and authors, and one entry for all that it stands for
     state.bin          all of it as one folded Yjs V1 update, for whoever only wants the document
     snapshots.ndjson   a line per snapshot, oldest first: its particulars and the name of its member
     snapshots/N.bin    its state
@@ -25,6 +26,8 @@ from collab import __version__
 from collab.errors import Unprocessable
 
 FORMAT = 1
+SQUASHED = 2
+"""The format of an archive with history segments, which versions that know none cannot read."""
 MANIFEST = "manifest.json"
 LINE_BYTES_MAX = 512 * 1024 * 1024  # of a log row: the largest commit, as base64 in JSON, fits four times
 
@@ -111,8 +114,8 @@ class ArchiveReader:
         try:
             self._zip = zipfile.ZipFile(source)
             raw = json.loads(self._zip.read(MANIFEST))
-            if raw["format"] != FORMAT:
-                raise Unprocessable(f"an archive of format {raw['format']}; this version reads {FORMAT}")
+            if raw["format"] not in (FORMAT, SQUASHED):
+                raise Unprocessable(f"an archive of format {raw['format']}; this version reads up to {SQUASHED}")
             members = {name: Member(**member) for name, member in raw.pop("members").items()}
             self.manifest = Manifest(**raw, members=members)
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:

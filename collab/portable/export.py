@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import IO, Any
 
 from collab.crdt.fold import fold
-from collab.portable.archive import ArchiveWriter, Digest, Manifest
+from collab.portable.archive import FORMAT, SQUASHED, ArchiveWriter, Digest, Manifest
 from collab.store.base import Catalog, Document, LogRow, Snapshot, Snapshots, UpdateLog
 from collab.types import DocumentId
 
@@ -90,7 +90,7 @@ async def write_log(member: Digest, rows: AsyncIterator[LogRow], advance: Advanc
     async for row in rows:
         member.line(row_line(row))
         waiting += [entry.update for entry in row.entries]
-        advance(len(row.entries))
+        advance(row.last_seq - row.first_seq + 1)
         if len(waiting) >= 50_000:
             state, waiting = fold(state, waiting), []
     return fold(state, waiting)
@@ -101,12 +101,15 @@ def row_line(row: LogRow) -> dict[str, Any]:
     entries: Sequence[dict[str, str]] = [
         {"author": e.author, "session": e.session, "update": base64.b64encode(e.update).decode()} for e in row.entries
     ]
-    return {
+    line = {
         "first_seq": row.first_seq,
         "last_seq": row.last_seq,
         "created_at": row.created_at.isoformat(),
         "entries": entries,
     }
+    if row.squashed_from is not None:
+        line |= {"squashed_from": row.squashed_from.isoformat(), "authors": list(row.authors)}
+    return line
 
 
 def snapshot_line(snapshot: Snapshot, member: str) -> dict[str, Any]:
@@ -134,4 +137,5 @@ def manifest(details: Document, seq: int, state: bytes, archive: ArchiveWriter) 
         updated_at=details.updated_at.isoformat(),
         content_hash=hashlib.sha256(state).hexdigest(),
         members=archive.members,
+        format=SQUASHED if details.squashed_seq else FORMAT,
     )

@@ -24,7 +24,7 @@ from collab.crdt.index import build
 from collab.errors import Conflict, LineageRetired, NotFound, Unprocessable
 from collab.portable.archive import ArchiveReader
 from collab.portable.export import Advance, no_progress, rows_until
-from collab.store.base import UNSEEN, Append, Catalog, Checkpoint, Entry, LogRow, Snapshots, UpdateLog
+from collab.store.base import UNSEEN, Append, Catalog, Checkpoint, Entry, LogRow, Segments, Snapshots, UpdateLog
 from collab.types import DocumentId
 
 FOLD_AT_ONCE = 50_000
@@ -48,8 +48,11 @@ class Clock:
 class Importer:
     """Writes one archive through the store's ports, which must take their time from `clock`."""
 
-    def __init__(self, log: UpdateLog, catalog: Catalog, snapshots: Snapshots, clock: Clock) -> None:
+    def __init__(
+        self, log: UpdateLog, segments: Segments, catalog: Catalog, snapshots: Snapshots, clock: Clock
+    ) -> None:
         self._log = log
+        self._segments = segments
         self._catalog = catalog
         self._snapshots = snapshots
         self._clock = clock
@@ -88,10 +91,13 @@ class Importer:
     async def _write(self, archive: ArchiveReader, document: DocumentId, lineage: str, advance: Advance) -> None:
         for row in rows_of(archive):
             self._clock.at = row.created_at
-            done = await self._log.append([Append(document, lineage, uuid_utils.uuid7().bytes, row.entries)])
-            if done[0].error is not None:
-                raise done[0].error
-            advance(len(row.entries))
+            if row.squashed:
+                await self._segments.put(document, lineage, row)
+            else:
+                done = await self._log.append([Append(document, lineage, uuid_utils.uuid7().bytes, row.entries)])
+                if done[0].error is not None:
+                    raise done[0].error
+            advance(row.last_seq - row.first_seq + 1)
         for line in archive.lines("snapshots.ndjson"):
             self._clock.at = datetime.fromisoformat(line["created_at"])
             state = archive.read(line["state"])
@@ -129,7 +135,7 @@ def examine(archive: ArchiveReader) -> tuple[bytes, frozenset[int]]:
     """
     clocks, waiting, state, seq = Clocks(), [], fold(None, []), 0
     for row in rows_of(archive):
-        if row.first_seq != seq + 1 or row.last_seq - seq != len(row.entries):
+        if row.first_seq != seq + 1 or len(row.entries) != (1 if row.squashed else row.last_seq - seq):
             raise Unprocessable(f"the log has a gap or an overlap after seq {seq}")
         seq = row.last_seq
         for entry in row.entries:
@@ -163,7 +169,9 @@ def _row(line: dict[str, Any]) -> LogRow:
             Entry(entry["author"], entry["session"], base64.b64decode(entry["update"], validate=True))
             for entry in line["entries"]
         ]
-        return LogRow(line["first_seq"], line["last_seq"], datetime.fromisoformat(line["created_at"]), entries)
+        began = datetime.fromisoformat(line["squashed_from"]) if "squashed_from" in line else None
+        ended = datetime.fromisoformat(line["created_at"])
+        return LogRow(line["first_seq"], line["last_seq"], ended, entries, began, tuple(line.get("authors", ())))
     except (KeyError, TypeError, ValueError) as error:
         raise Unprocessable(f"a line of the log is not as it should be: {error!r}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from collab.crdt.clocks import Clocks
@@ -47,7 +47,7 @@ async def salvage(details: Document, remains: Remains, target: IO[bytes]) -> Sal
         for line in lines:
             member.line(line)
     seq = rows[-1].last_seq if rows else 0
-    made = manifest(details, seq, state, archive)
+    made = manifest(replace(details, squashed_seq=0), seq, state, archive)  # segments become updates like others
     archive.close(made)
     return Salvaged(made, seq, left_out)
 

@@ -51,12 +51,28 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One row of the log: the entries first_seq..last_seq of a document, committed together."""
+    """One row of the log: the entries first_seq..last_seq of a document, committed together.
+
+    A squashed one stands for the rows that were there: it has one entry, which amounts to all of theirs for whoever
+    has what came before; `created_at` is the time of the last of them, `squashed_from` of the first, and `authors` are
+    those who wrote.
+    """
 
     first_seq: int
     last_seq: int
     created_at: datetime
     entries: Sequence[Entry]
+    squashed_from: datetime | None = None
+    authors: tuple[str, ...] = ()
+
+    @property
+    def squashed(self) -> bool:
+        """Whether it stands for rows that are no longer there."""
+        return self.squashed_from is not None
+
+    def numbered(self) -> list[tuple[int, Entry]]:
+        """Each entry with its seq; of a squashed row the last."""
+        return list(enumerate(self.entries, self.last_seq - len(self.entries) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +128,7 @@ class UpdateLog(Protocol):
     async def read(
         self, document: DocumentId, after_seq: int, limit: int, lineage: str | None = None
     ) -> Sequence[LogRow]:
-        """Rows whose last_seq > after_seq, oldest first, at most `limit` rows.
+        """Rows whose last_seq > after_seq, oldest first, at most `limit`; squashed ones where history was squashed.
 
         Raises NotFound, Gone, or LineageRetired if a lineage is given and the document has another one now.
         """
@@ -129,7 +145,10 @@ class UpdateLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The catalog's view of a document. `bytes_stored` counts log payloads and the checkpoint."""
+    """The catalog's view of a document. `bytes_stored` counts log payloads, history segments and checkpoints.
+
+    Updates up to `squashed_seq` are no longer kept one by one.
+    """
 
     id: DocumentId
     lineage: str
@@ -141,6 +160,40 @@ class Document:
     updated_at: datetime
     deleted_at: datetime | None = None
     quarantine: str | None = None
+    squashed_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows of one document that follow on one another; `folded_seq` is how far its newest checkpoint goes."""
+
+    lineage: str
+    rows: Sequence[LogRow]
+    folded_seq: int
+
+
+class Segments(Protocol):
+    """Old history as segments: each stands for a stretch of the log, and is verified whenever it is read.
+
+    All raise StorageUnavailable.
+    """
+
+    async def due(
+        self, before: datetime | None, joined: datetime | None, after: DocumentId, limit: int
+    ) -> Sequence[DocumentId]:
+        """Documents with rows from before `before`, or several segments from before `joined`, by id."""
+
+    async def stretch(self, document: DocumentId, before: datetime, step_s: int, rows_max: int) -> Stretch | None:
+        """The oldest rows that are no segment yet, all of one step of time that was over `before`; None without any."""
+
+    async def old(self, document: DocumentId, before: datetime) -> Stretch | None:
+        """The segments that ended before, if there are several."""
+
+    async def put(self, document: DocumentId, lineage: str, segment: LogRow) -> None:
+        """Puts a squashed row in the place of all rows and segments that it stands for, or at the log's end.
+
+        Raises Conflict unless it fits there, NotFound, Gone or LineageRetired.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,15 @@ from collab.store.cursors import after_prefix, decode_cursor, page
 from collab.store.database import Database
 from collab.store.granted import may_cover
 from collab.store.log import new_lineage
-from collab.store.tables import CheckpointRow, DocumentRow, RetiredLineageRow, SnapshotRow, UpdateLogRow, utc_now
+from collab.store.tables import (
+    CheckpointRow,
+    DocumentRow,
+    HistorySegmentRow,
+    RetiredLineageRow,
+    SnapshotRow,
+    UpdateLogRow,
+    utc_now,
+)
 from collab.types import DocumentId, Grant
 
 FIRST_SEEN = " "  # ids are printable: what sorts before them is UNSEEN
@@ -159,7 +167,7 @@ class SqlCatalog:
                 retired = RetiredLineageRow(
                     document_id=document, lineage=row.lineage, authors=sorted(authors), retired_at=self._now()
                 )
-                for table in (UpdateLogRow, CheckpointRow, SnapshotRow):
+                for table in (UpdateLogRow, HistorySegmentRow, CheckpointRow, SnapshotRow):
                     session.exec(delete(table).where(col(table.document_key) == row.key))
                 session.add(retired)
                 session.delete(row)
@@ -200,6 +208,7 @@ def _document(row: DocumentRow) -> Document:
         updated_at=row.updated_at,
         deleted_at=row.deleted_at,
         quarantine=row.quarantine,
+        squashed_seq=row.squashed_seq,
     )
 
 

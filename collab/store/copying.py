@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, case, delete, func, insert, select, update
 
 from collab.errors import CollabError
 from collab.store.database import Database
@@ -22,6 +22,7 @@ from collab.store.tables import (
     audit,
     checkpoint,
     document,
+    history_segment,
     idempotency_key,
     retired_lineage,
     revocation,
@@ -80,6 +81,7 @@ async def _copy(source: Database, target: Database, head: Row) -> Copied:
     copied = Copied(head["id"])
     try:
         key, reached = await target.write(partial(_begin, head=head))
+        copied.states, reached = await _copy_segments(source, target, head, key, reached)
         while reached < head["seq"]:
             rows = await source.read(partial(_rows_after, head=head, reached=reached))
             if not rows:
@@ -106,10 +108,14 @@ def _begin(connection: Connection, head: Row) -> tuple[int, int]:
     if found is not None:
         if found["updated_at"] > head["updated_at"]:
             raise Damaged("the target has another, newer document of this id")
-        for table in (update_log, checkpoint, snapshot):
+        for table in (update_log, history_segment, checkpoint, snapshot):
             connection.execute(delete(table).where(table.c.document_key == found["key"]))
         connection.execute(delete(document).where(document.c.key == found["key"]))
-    fresh = {name: value for name, value in head.items() if name != "key"} | {"seq": 0, "log_bytes": 0}
+    fresh = {name: value for name, value in head.items() if name != "key"} | {
+        "seq": 0,
+        "squashed_seq": 0,
+        "log_bytes": 0,
+    }
     key: int = connection.execute(insert(document).returning(document.c.key), fresh).scalar_one()
     return key, 0
 
@@ -121,6 +127,48 @@ def _rows_after(connection: Connection, head: Row, reached: int) -> Sequence[Row
     for row in found:
         reached = verified(row, head["lineage"], reached).last_seq
     return [row._mapping for row in found]
+
+
+async def _copy_segments(source: Database, target: Database, head: Row, key: int, reached: int) -> tuple[int, int]:
+    """One at a time, in the place of what the target has instead; answers how many, and how far the target is then."""
+    table, written, after = history_segment, 0, 0
+    while row := await source.read(partial(_segment_after, key=head["key"], seq=after)):
+        verified(row, head["lineage"], after)
+        after = row.last_seq
+        written += await target.write(partial(_put_segment, key=key, row=row._mapping))
+    gone = delete(table).where(table.c.document_key == key, table.c.last_seq > after)
+    await target.write(lambda connection: connection.execute(gone) and None)
+    return written, max(after, reached)
+
+
+def _segment_after(connection: Connection, key: int, seq: int) -> Any:
+    table = history_segment
+    query = select(table).where(table.c.document_key == key, table.c.last_seq > seq).order_by(table.c.last_seq)
+    return connection.execute(query.limit(1)).one_or_none()
+
+
+def _put_segment(connection: Connection, key: int, row: Row) -> bool:
+    """Whether it was not there already."""
+    first, last, freed = row["first_seq"], row["last_seq"], 0
+    same = select(history_segment.c.first_seq).where(
+        history_segment.c.document_key == key, history_segment.c.last_seq == last
+    )
+    if connection.execute(same).scalar_one_or_none() == first:
+        return False
+    for table in (history_segment, update_log):
+        covered = (table.c.document_key == key, table.c.last_seq >= first, table.c.last_seq <= last)
+        size = select(func.coalesce(func.sum(func.length(table.c.payload)), 0)).where(*covered)
+        freed += int(connection.execute(size).scalar_one())
+        connection.execute(delete(table).where(*covered))
+    connection.execute(insert(history_segment), dict(row) | {"document_key": key})
+    values = {"log_bytes": document.c.log_bytes - freed + len(row["payload"])}
+    values |= {name: _at_least(document.c[name], last) for name in ("seq", "squashed_seq")}
+    connection.execute(update(document).where(document.c.key == key).values(values))
+    return True
+
+
+def _at_least(column: Any, value: int) -> Any:
+    return case((column < value, value), else_=column)
 
 
 def _append(connection: Connection, key: int, rows: Sequence[Row]) -> int:
@@ -162,7 +210,7 @@ def _insert(connection: Connection, table: Table, row: Mapping[str, Any]) -> Non
 
 def _finish(connection: Connection, head: Row, key: int) -> None:
     """Title, metadata, times: what may change without an edit."""
-    values = {name: value for name, value in head.items() if name not in ("key", "seq", "log_bytes")}
+    values = {name: value for name, value in head.items() if name not in ("key", "seq", "squashed_seq", "log_bytes")}
     connection.execute(update(document).where(document.c.key == key).values(values))
 
 

@@ -18,6 +18,7 @@ from collab.store.tables import (
     audit,
     checkpoint,
     document,
+    history_segment,
     retired_lineage,
     revocation,
     snapshot,
@@ -26,7 +27,17 @@ from collab.store.tables import (
 
 TABLES: Mapping[str, Table] = {
     f"{table.name}": table
-    for table in (document, update_log, checkpoint, snapshot, retired_lineage, api_key, audit, revocation)
+    for table in (
+        document,
+        history_segment,
+        update_log,
+        checkpoint,
+        snapshot,
+        retired_lineage,
+        api_key,
+        audit,
+        revocation,
+    )
 }
 """By plain strings (SQLAlchemy's names are more than that), in an order in which foreign keys hold.
 

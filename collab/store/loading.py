@@ -1,22 +1,24 @@
 """Reading a document back: every checksum is verified, and damage never passes for an empty document.
 
 The newest checkpoint and the rows after it are tried first; if one is damaged, an older checkpoint, then the whole
-log. If none of them reaches the document's head, the longest good prefix is given with the reason.
+log, history segments included. If none of them reaches the document's head, the longest good prefix is given with the
+reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from collab.errors import Gone, LineageRetired, NotFound, Quarantined
-from collab.store.base import Checkpoint, LogRow, Stored
-from collab.store.payload import checksum, decode_entries
-from collab.store.tables import checkpoint, document, retired_lineage, update_log
+from collab.store.base import Checkpoint, Entry, LogRow, Stored
+from collab.store.payload import checksum, decode_entries, decode_segment, segment_checksum
+from collab.store.tables import checkpoint, document, history_segment, retired_lineage, update_log
 from collab.types import DocumentId
 
 logger = structlog.get_logger("collab.store")
@@ -49,7 +51,7 @@ def read(
         raise Gone()
     if lineage not in (None, head.lineage):
         raise LineageRetired(current=head.lineage)
-    found = connection.execute(_rows_after(head.key, after_seq).limit(limit))
+    found = history_after(connection, head, after_seq, limit)
     rows, problem = _good_prefix(found, head.lineage, after_seq)
     if problem:
         raise Quarantined(problem)
@@ -64,6 +66,8 @@ def verified(row: Any, lineage: str, before: int, overlap: bool = False) -> LogR
     """The row that should follow seq `before`; with `overlap` it may begin earlier. Raises Damaged."""
     if row.first_seq > before + 1 or (row.first_seq <= before and not overlap):
         raise Damaged(f"log rows are missing or doubled: after seq {before} comes one that begins at {row.first_seq}")
+    if hasattr(row, "first_at"):
+        return _verified_segment(row, lineage)
     if checksum(lineage, row.payload) != row.checksum:
         raise Damaged(f"the log row at seq {row.last_seq} does not match its checksum")
     try:
@@ -75,8 +79,28 @@ def verified(row: Any, lineage: str, before: int, overlap: bool = False) -> LogR
     return LogRow(row.first_seq, row.last_seq, row.created_at, entries)
 
 
+def _verified_segment(row: Any, lineage: str) -> LogRow:
+    if segment_checksum(lineage, row.first_seq, row.last_seq, row.payload) != row.checksum:
+        raise Damaged(f"the history segment at seq {row.last_seq} does not match its checksum")
+    try:
+        authors, update = decode_segment(row.payload)
+    except ValueError as error:
+        raise Damaged(f"the history segment at seq {row.last_seq}: {error}") from error
+    entry = Entry(", ".join(authors), "", update)
+    return LogRow(row.first_seq, row.last_seq, row.last_at, (entry,), row.first_at, authors)
+
+
+def history_after(connection: Connection, head: Any, seq: int, limit: int | None = None) -> Iterator[Any]:
+    """Segments, then rows, that reach beyond `seq`; `head` has the document's key and squashed_seq."""
+    found = iter(connection.execute(_after(update_log, head.key, max(seq, head.squashed_seq)).limit(limit)))
+    if seq < head.squashed_seq:  # nearly never: checkpoints are newer
+        found = chain(connection.execute(_after(history_segment, head.key, seq).limit(limit)), found)
+    return islice(found, limit)
+
+
 def _head(connection: Connection, document_id: DocumentId) -> Any:
-    columns = select(document.c.key, document.c.lineage, document.c.seq, document.c.deleted_at, document.c.quarantine)
+    named = ("key", "lineage", "seq", "squashed_seq", "deleted_at", "quarantine")
+    columns = select(*(document.c[name] for name in named))
     return connection.execute(columns.where(document.c.id == document_id)).one_or_none()
 
 
@@ -114,8 +138,7 @@ def _bases(connection: Connection, document_id: DocumentId, head: Any) -> Iterat
 
 def _from_base(connection: Connection, head: Any, base: Checkpoint | None) -> Stored:
     start = base.seq if base else 0
-    result = connection.execute(_rows_after(head.key, start))
-    rows, problem = _good_prefix(result, head.lineage, start)
+    rows, problem = _good_prefix(history_after(connection, head, start), head.lineage, start)
     reached = rows[-1].last_seq if rows else start
     if problem is None and reached != head.seq:
         problem = f"the log ends at seq {reached}, but the document stands at {head.seq}"
@@ -135,9 +158,5 @@ def _good_prefix(result: Iterable[Any], lineage: str, start: int) -> tuple[list[
     return rows, None
 
 
-def _rows_after(key: int, seq: int) -> Any:
-    return (
-        select(update_log)
-        .where(update_log.c.document_key == key, update_log.c.last_seq > seq)
-        .order_by(update_log.c.last_seq)
-    )
+def _after(table: Table, key: int, seq: int) -> Any:
+    return select(table).where(table.c.document_key == key, table.c.last_seq > seq).order_by(table.c.last_seq)

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, delete, func, insert, select, text, update
@@ -132,8 +133,8 @@ class _Missing(CollabError):
 
 
 _CREATE = text(
-    "INSERT INTO document (id, lineage, seq, metadata, log_bytes, checkpoint_bytes, created_at, updated_at) "
-    "VALUES (:id, :lineage, 0, '{}', 0, 0, :now, :now) ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO document (id, lineage, seq, squashed_seq, metadata, log_bytes, checkpoint_bytes, created_at, "
+    "updated_at) VALUES (:id, :lineage, 0, 0, '{}', 0, 0, :now, :now) ON CONFLICT (id) DO NOTHING"
 )
 
 
@@ -174,18 +175,25 @@ def _set_quarantine(connection: Connection, document_id: DocumentId, stored: Sto
 
 
 def _put_checkpoint(connection: Connection, document_id: DocumentId, lineage: str, new: Checkpoint, now: int) -> None:
-    columns = select(document.c.key, document.c.lineage, document.c.seq, document.c.deleted_at)
-    head = connection.execute(columns.where(document.c.id == document_id).with_for_update(key_share=True)).one_or_none()
+    head = standing(connection, document_id, lineage)
+    if not 0 < new.seq <= head.seq:
+        raise BadRequest(f"checkpoint at seq {new.seq}, but the log stands at {head.seq}")
+    _replace_checkpoint(connection, head.key, lineage, new, now)
+    _drop_old_checkpoints(connection, head.key)
+
+
+def standing(connection: Connection, document_id: DocumentId, lineage: str) -> Any:
+    """Where the document stands, locked against writers. Raises NotFound, LineageRetired or Gone."""
+    named = ("key", "lineage", "seq", "squashed_seq", "deleted_at")
+    columns = select(*(document.c[name] for name in named)).where(document.c.id == document_id)
+    head = connection.execute(columns.with_for_update(key_share=True)).one_or_none()
     if head is None:
         raise NotFound(f"no document {document_id}")
     if head.lineage != lineage:
         raise LineageRetired(current=head.lineage)
     if head.deleted_at is not None:
         raise Gone()
-    if not 0 < new.seq <= head.seq:
-        raise BadRequest(f"checkpoint at seq {new.seq}, but the log stands at {head.seq}")
-    _replace_checkpoint(connection, head.key, lineage, new, now)
-    _drop_old_checkpoints(connection, head.key)
+    return head
 
 
 def _replace_checkpoint(connection: Connection, key: int, lineage: str, new: Checkpoint, now: int) -> None:

@@ -16,7 +16,7 @@ from collab.store.database import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision that this version of collab works with; a test holds it to the newest migration."""
 
 FOLDER = Path(__file__).parent / "migrations"

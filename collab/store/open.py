@@ -16,6 +16,7 @@ from collab.store.keys import SqlKeys
 from collab.store.log import SqlLog
 from collab.store.postgres import PostgresDatabase
 from collab.store.revocations import SqlRevocations
+from collab.store.segments import SqlSegments
 from collab.store.snapshots import SqlSnapshots
 from collab.store.sqlite import SqliteDatabase, path_of
 from collab.store.tickets import SqlTickets
@@ -27,6 +28,7 @@ class Store:
 
     database: Database
     log: SqlLog
+    segments: SqlSegments
     catalog: SqlCatalog
     snapshots: SqlSnapshots
     keys: SqlKeys
@@ -71,6 +73,7 @@ def _store(database: Database) -> Store:
     return Store(
         database=database,
         log=SqlLog(database),
+        segments=SqlSegments(database),
         catalog=SqlCatalog(database),
         snapshots=SqlSnapshots(database),
         keys=SqlKeys(database),

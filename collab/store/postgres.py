@@ -43,7 +43,7 @@ class PostgresDatabase:
     async def erase(self) -> None:
         """Nothing is done at once: VACUUM frees the space, VACUUM FULL rewrites the files, old WAL leaves by rotation.
 
-        An operator who must erase by a date runs `VACUUM FULL update_log, checkpoint, snapshot`.
+        An operator who must erase by a date runs `VACUUM FULL update_log, history_segment, checkpoint, snapshot`.
         """
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from collab.store.base import Checkpoint, LogRow, Snapshot
 from collab.store.database import Database
 from collab.store.loading import Damaged, verified
 from collab.store.payload import checksum
-from collab.store.tables import checkpoint, document, snapshot, update_log
+from collab.store.tables import checkpoint, document, history_segment, snapshot, update_log
 from collab.types import DocumentId
 
 
@@ -39,12 +39,13 @@ def _remains(connection: Connection, id: DocumentId) -> Remains:
 
 
 def _rows(connection: Connection, key: int, lineage: str, found: Remains) -> None:
-    rows = select(update_log).where(update_log.c.document_key == key).order_by(update_log.c.last_seq)
-    for row in connection.execute(rows):
-        try:
-            found.rows.append(verified(row, lineage, row.first_seq - 1))
-        except Damaged as damage:
-            found.lost.append(str(damage))
+    for table in (history_segment, update_log):
+        rows = select(table).where(table.c.document_key == key).order_by(table.c.last_seq)
+        for row in connection.execute(rows):
+            try:
+                found.rows.append(verified(row, lineage, row.first_seq - 1))
+            except Damaged as damage:
+                found.lost.append(str(damage))
 
 
 def _states(connection: Connection, id: DocumentId, key: int, lineage: str, found: Remains) -> None:

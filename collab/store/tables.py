@@ -99,6 +99,7 @@ class DocumentRow(Base, table=True):
     metadata_: dict[str, Any] = Field(default_factory=dict, sa_column=Column("metadata", json_object(), nullable=False))
     log_bytes: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     checkpoint_bytes: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    squashed_seq: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     created_at: datetime = Field(sa_column=Column(Moment, nullable=False))
     updated_at: datetime = Field(sa_column=Column(Moment, nullable=False))
     deleted_at: datetime | None = Field(default=None, sa_column=Column(Moment))
@@ -119,6 +120,25 @@ class UpdateLogRow(Base, table=True):
     first_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     batch: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     created_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    checksum: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class HistorySegmentRow(Base, table=True):
+    """What the log rows first_seq..last_seq amounted to, in the place of those rows. `payload` is compressed.
+
+    Segments follow on one another from seq 1 up to the document's `squashed_seq`; the log goes on from there.
+    """
+
+    __tablename__ = "history_segment"
+
+    document_key: int = Field(
+        sa_column=Column(big_key(), ForeignKey("document.key"), primary_key=True, autoincrement=False)
+    )
+    last_seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    first_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    first_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    last_at: datetime = Field(sa_column=Column(Moment, nullable=False))
     checksum: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
@@ -249,6 +269,7 @@ def _table(row: type[Base]) -> SQLTable:
 # The same tables for statements that need no objects.
 document = _table(DocumentRow)
 update_log = _table(UpdateLogRow)
+history_segment = _table(HistorySegmentRow)
 checkpoint = _table(CheckpointRow)
 snapshot = _table(SnapshotRow)
 retired_lineage = _table(RetiredLineageRow)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Select, func, select
 
 from collab.errors import CollabError
 from collab.store.database import Database
-from collab.store.loading import Damaged, verified
+from collab.store.loading import Damaged, history_after, verified
 from collab.store.payload import checksum
-from collab.store.tables import checkpoint, document, snapshot, update_log
+from collab.store.tables import checkpoint, document, history_segment, snapshot, update_log
 from collab.types import DocumentId
 
 ROWS_AT_ONCE = 500  # a read lasts milliseconds, so that it never holds up the writer's WAL
@@ -26,6 +26,7 @@ class Verified:
 
     document: DocumentId
     rows: int = 0
+    segments: int = 0
     checkpoints: int = 0
     snapshots: int = 0
     faults: list[str] = field(default_factory=list)
@@ -92,18 +93,36 @@ async def _verify_log(database: Database, key: int, found: Verified) -> None:
 
 def _verify_rows(connection: Connection, key: int, reached: int, found: Verified) -> tuple[int, int]:
     """The next stretch of the log; answers how far it is good, and where the document stands."""
-    head = connection.execute(select(document.c.lineage, document.c.seq).where(document.c.key == key)).one_or_none()
+    columns = select(document.c.key, document.c.lineage, document.c.seq, document.c.squashed_seq)
+    head = connection.execute(columns.where(document.c.key == key)).one_or_none()
     if head is None:  # purged since it was listed
         return reached, reached
-    rows = select(update_log).where(update_log.c.document_key == key, update_log.c.last_seq > reached)
-    for row in connection.execute(rows.order_by(update_log.c.last_seq).limit(ROWS_AT_ONCE)):
+    if not reached:
+        _look_for_strays(connection, head, found)
+    for row in history_after(connection, head, reached, ROWS_AT_ONCE):
         try:
-            reached = verified(row, head.lineage, reached).last_seq
+            checked = verified(row, head.lineage, reached)
         except Damaged as damage:
             found.faults.append(str(damage))
             break
-        found.rows += 1
+        reached = checked.last_seq
+        found.rows += not checked.squashed
+        found.segments += checked.squashed
     return reached, head.seq
+
+
+def _look_for_strays(connection: Connection, head: Any, found: Verified) -> None:
+    """Rows that a segment stands for should be gone, and no segment lies beyond where segments end."""
+    doubled = select(update_log.c.last_seq).where(
+        update_log.c.document_key == head.key, update_log.c.last_seq <= head.squashed_seq
+    )
+    beyond = select(history_segment.c.last_seq).where(
+        history_segment.c.document_key == head.key, history_segment.c.last_seq > head.squashed_seq
+    )
+    for query in (doubled, beyond):
+        seq = connection.execute(query.limit(1)).scalar_one_or_none()
+        if seq is not None:
+            found.faults.append(f"segments are said to end at seq {head.squashed_seq}, which seq {seq} contradicts")
 
 
 def _verify_states(connection: Connection, key: int, found: Verified) -> None:

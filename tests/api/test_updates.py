@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+from datetime import UTC, datetime
 
 import pytest
 
+from collab.crdt.fold import fold
 from collab.crdt.gate import check
+from collab.crdt.index import build
 from collab.limits import Limits
 from collab.protocol.messages import decode, encode_update
 from collab.protocol.varint import read_varbytes
-from collab.types import Access, Grant, Principal
+from collab.store.base import Checkpoint, LogRow
+from collab.types import Access, Entry, Grant, Principal
 from tests.api.service import BINARY, Service, running, until
 from tests.backends import Ground
 from tests.updates import deleted, typed, typed_after
@@ -193,3 +197,27 @@ async def test_rest_writers_and_typing_sockets_lose_nothing(api: Service) -> Non
     assert {client: end for client, _, end in check(state).runs} == seen
     items = (await api.client.get(LOG, params={"limit": 500})).json()["items"]
     assert [item["seq"] for item in items] == list(range(1, 201))
+
+
+async def test_what_was_squashed_is_said_to_be_or_given_as_it_is(api: Service) -> None:
+    """410 tells where exact history begins; `squashed=true` takes what there is, in both forms."""
+    lineage = str((await api.create())["lineage"])
+    updates = [typed(1, at, "x") for at in range(4)]
+    for update in updates:
+        await api.post(update)
+    state, began = fold(None, updates[:3]), datetime(2026, 1, 1, tzinfo=UTC)
+    await api.store.log.put_checkpoint("d", lineage, Checkpoint(3, state, build(state)))
+    row = LogRow(1, 3, began, [Entry("ada, bob", "", state)], began, ("ada", "bob"))
+    await api.store.segments.put("d", lineage, row)
+    refused = await api.client.get(LOG, params={"after": 2})
+    assert (refused.status_code, refused.json()["code"]) == (410, "history_squashed")
+    assert refused.json()["exact_after"] == 3
+    assert [one["seq"] for one in (await api.client.get(LOG, params={"after": 3})).json()["items"]] == [4]
+    page = (await api.client.get(LOG, params={"squashed": "true", "limit": 1})).json()
+    assert page["next_after"] == 3
+    (item,) = page["items"]
+    assert base64.b64decode(item["update"]) == state
+    assert item["squashed"] == {"first_seq": 1, "first_at": "2026-01-01T00:00:00Z", "authors": ["ada", "bob"]}
+    raw = (await api.client.get(LOG, params={"squashed": "true"}, headers={"accept": BINARY["content-type"]})).content
+    first, offset = read_varbytes(raw, 0)
+    assert (first, read_varbytes(raw, offset)[0]) == (state, updates[3])

@@ -196,7 +196,7 @@ async def import_(folder: Path, steps: Steps, say: Callable[[str], None]) -> Non
 
 async def bring_in(store: Store, folder: Path) -> None:
     """The import itself."""
-    importer = Importer(store.log, store.catalog, store.snapshots, Clock(datetime.now(UTC)))
+    importer = Importer(store.log, store.segments, store.catalog, store.snapshots, Clock(datetime.now(UTC)))
     await importer.bring_in(ArchiveReader(io.BytesIO((folder / "d.zip").read_bytes())), "copy")
 
 

@@ -21,6 +21,7 @@ from collab.store.base import Append, Entry
 from collab.store.catalog import SqlCatalog
 from collab.store.log import SqlLog
 from collab.store.open import Store, open_store
+from collab.store.segments import SqlSegments
 from collab.store.snapshots import SqlSnapshots
 from collab.store.verification import every_document
 from tests.updates import deleted, typed, typed_after
@@ -59,6 +60,7 @@ def importer(store: Store) -> Importer:
     database = store.database
     return Importer(
         SqlLog(database, clock.microseconds),
+        SqlSegments(database),
         SqlCatalog(database, clock.moment),
         SqlSnapshots(database, clock.moment),
         clock,
@@ -181,7 +183,7 @@ def rewrite_log(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[dict[
 def newer(members: dict[str, bytes]) -> None:
     """From a future version."""
     manifest = json.loads(members["manifest.json"])
-    members["manifest.json"] = json.dumps(manifest | {"format": 2}).encode()
+    members["manifest.json"] = json.dumps(manifest | {"format": 3}).encode()
 
 
 @pytest.mark.parametrize(
