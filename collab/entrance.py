@@ -56,7 +56,7 @@ class Entrance:
         return cls(guard, keys, tickets, revocations, audit, jwt, counters)
 
     async def retrust(self, settings: Settings) -> None:
-        """Takes token keys, origins and proxies anew. Raises UnsafeSettings; then nothing has changed."""
+        """Takes token keys, origins, proxies and rates anew. Raises UnsafeSettings; then nothing has changed."""
         jwt = trust_of(settings).authenticator()
         origins, proxies = Origins(settings.origins), Proxies(settings.trusted_proxies)
         openness = self.guard.openness
@@ -64,6 +64,7 @@ class Entrance:
             openness.open = False
         before, self.jwt = self.jwt, jwt
         self.guard.trust(AnyAuthenticator(self.keys, self.tickets, jwt, openness), origins, proxies)
+        self.guard.bound(rates_of(settings, openness.open, self.counters))
         if before is not None:
             await before.aclose()
 

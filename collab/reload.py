@@ -13,7 +13,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from collab import logs
-from collab.services import Services, limits_of
+from collab.services import Services
 from collab.settings import Settings, plain
 
 log = structlog.get_logger(__name__)
@@ -46,10 +46,9 @@ class Reload:
         except (ValidationError, ValueError, OSError) as error:  # UnsafeSettings is a ValueError
             log.error("settings were not reloaded", reason=plain(error))
             return False
-        open_to_all = self._services.entrance.guard.openness.open
-        self._services.sockets.bound(limits_of(settings, open_to_all))
+        self._services.bound(settings)
         logs.configure(settings.log_level)
-        log.info("settings were reloaded", open=open_to_all)
+        log.info("settings were reloaded", open=self._services.entrance.guard.openness.open)
         return True
 
     def _take_certificate(self, settings: Settings) -> None:

@@ -92,6 +92,7 @@ class Services:
     sockets: Sockets
     upkeep: Upkeep
     retention: Retention
+    census: Census
     app: FastAPI
 
     @classmethod
@@ -101,6 +102,13 @@ class Services:
         async with AsyncExitStack() as stack:
             services = await _build(settings, stack)
             yield services
+
+    def bound(self, settings: Settings) -> None:
+        """Other bounds from now on, as far as they can change while it runs; open sockets keep theirs."""
+        self.sockets.bound(limits_of(settings, self.entrance.guard.openness.open))
+        self.hub.settings = hub_settings(settings)
+        self.retention.policy = keeping(settings)
+        self.census.documents_max = settings.documents_max
 
     async def drain(self) -> None:
         """Closes sockets in batches, then commits what they left behind; at most `drain_s`."""
@@ -192,7 +200,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     )
     app.router.routes.append(asgi.route(sockets))
     app.router.routes.extend(pages.routes())
-    return Services(settings, node, limits, store, journal, engine, hub, entrance, sockets, upkeep, retention, app)
+    return Services(
+        settings, node, limits, store, journal, engine, hub, entrance, sockets, upkeep, retention, census, app
+    )
 
 
 def consider(checkpointer: Checkpointer, slot: Slot) -> None:

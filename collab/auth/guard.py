@@ -83,6 +83,10 @@ class Guard:
         self._rates = rates
         self._audit = audit
 
+    def bound(self, rates: Rates | None) -> None:
+        """Other rates from now on; one that changes begins to count anew."""
+        self._rates = rates
+
     def trust(self, authenticator: Authenticator, origins: Origins, proxies: Proxies) -> None:
         """From now on: other keys, pages and proxies. Who is inside already stays."""
         self._authenticator, self._origins, self._proxies = authenticator, origins, proxies

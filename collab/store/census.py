@@ -25,7 +25,7 @@ class Census:
     def __init__(self, database: Database, documents_max: int, clock: Callable[[], float] = time.monotonic) -> None:
         """`documents_max` 0: any number; `clock`: seconds."""
         self._database = database
-        self._documents_max = documents_max
+        self.documents_max = documents_max
         self._clock = clock
         self._counted_at = float("-inf")
         self._count = 0
@@ -34,7 +34,7 @@ class Census:
 
     async def check(self) -> None:
         """Call it before a document is made. Raises Overloaded at the ceiling."""
-        if not self._documents_max:
+        if not self.documents_max:
             return
         if self._clock() - self._counted_at >= COUNTED_S:
             self._counted_at = self._clock()
@@ -42,8 +42,8 @@ class Census:
                 lambda connection: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
             )
         self._count += 1
-        if self._count > self._documents_max:
-            raise Overloaded(f"this service holds {self._documents_max} documents and takes no more")
+        if self._count > self.documents_max:
+            raise Overloaded(f"this service holds {self.documents_max} documents and takes no more")
 
     async def quarantined(self) -> list[tuple[str, str]]:
         """(id, why) of documents that are read-only because stored bytes failed their check; at most a hundred.

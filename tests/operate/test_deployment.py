@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
@@ -106,6 +107,25 @@ def nginx(folder: Path, upstream: str) -> Iterator[str]:
         process.communicate()
 
 
+@contextmanager
+def caddy(folder: Path, upstream: str) -> Iterator[str]:
+    """The same with the example for Caddy, on plain HTTP; its own state stays in the folder."""
+    port = free_port()
+    site = (EXAMPLES / "Caddyfile").read_text().replace("127.0.0.1:8000", upstream.removeprefix("http://"))
+    site = site.replace("collab.example.com {", f"http://127.0.0.1:{port} {{")
+    (folder / "Caddyfile").write_text("{\n\tadmin off\n}\n" + site)
+    command = [str(shutil.which("caddy")), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | homes)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(url), what="caddy")
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def answers(url: str) -> bool:
     """Whether anything does."""
     try:
@@ -117,10 +137,18 @@ def answers(url: str) -> bool:
 NGINX = shutil.which("nginx") or (Path("/usr/sbin/nginx").exists() or None)
 
 
-@pytest.mark.skipif(NGINX is None, reason="no nginx here: apt-get install nginx-light")
-async def test_everything_goes_through_nginx(service: Service, document: str, tmp_path: Path) -> None:
+PROXIES = [
+    pytest.param(nginx, marks=pytest.mark.skipif(NGINX is None, reason="no nginx here: apt-get install nginx-light")),
+    pytest.param(
+        caddy, marks=pytest.mark.skipif(shutil.which("caddy") is None, reason="no Caddy here: apt-get install caddy")
+    ),
+]
+
+
+@pytest.mark.parametrize("proxy", PROXIES, ids=["nginx", "caddy"])
+async def test_everything_goes_through_a_proxy(proxy: Any, service: Service, document: str, tmp_path: Path) -> None:
     """REST with an encoded slash in the id, sockets both ways, an event stream that is not held back, a large body."""
-    with nginx(tmp_path, service.url) as url:
+    with proxy(tmp_path, service.url) as url:
         headers = {"Authorization": f"Bearer {service.admin}"}
         async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
             made = await client.post("/api/documents", json={"id": document})
@@ -134,8 +162,8 @@ async def test_everything_goes_through_nginx(service: Service, document: str, tm
                 text.insert(ada.text(), 0, "through")
                 await ada.saved(10)
                 await bob.until(lambda: text.read(bob.text()) == "through", 10)
-                text.insert(bob.text(), 7, " nginx")
-                await ada.until(lambda: text.read(ada.text()) == "through nginx", 10)
+                text.insert(bob.text(), 7, " it")
+                await ada.until(lambda: text.read(ada.text()) == "through it", 10)
             async with client.stream("GET", f"{path}/events") as stream:
                 lines = stream.aiter_lines()
                 assert (await anext(lines)).startswith("event: ")

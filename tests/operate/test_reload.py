@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from secrets import token_urlsafe
 
+import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -36,7 +37,8 @@ def hang_up(server: Server, said: str) -> None:
 async def test_keys_and_limits_change_while_sockets_stay(tmp_path: Path) -> None:
     secret, settings = tmp_path / "secret", tmp_path / "collab.env"
     secret.write_text(OLD)
-    settings.write_text(f"COLLAB_JWT_ISSUER=me\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET_FILE={secret}\n")
+    good = f"COLLAB_JWT_ISSUER=me\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET_FILE={secret}\n"
+    settings.write_text(good)
     with running_server(tmp_path / "data", "--settings-file", str(settings)) as server:
         async with connect(server.url, "d", token(OLD)) as live:
             text.insert(live.text(), 0, "before")
@@ -58,6 +60,16 @@ async def test_keys_and_limits_change_while_sockets_stay(tmp_path: Path) -> None
             assert not any(OLD in line or NEW in line for line in server.output)
             async with Documents(server.url, token(NEW)) as docs:
                 assert (await docs.get("d")).online == 1
+            settings.write_text(f"{good}COLLAB_REQUESTS_PER_MIN_USER=5\nCOLLAB_DOCUMENTS_MAX=1\n")
+            await asyncio.to_thread(hang_up, server, "settings were reloaded")
+            headers = {"Authorization": f"Bearer {token(NEW)}"}
+            async with httpx2.AsyncClient(base_url=f"{server.url}/api/", headers=headers) as client:
+                refused = await client.post("documents", json={"id": "one more"})
+                assert refused.json()["code"] == "overloaded"
+                answers = [await client.get("documents/d") for _ in range(6)]
+                assert answers[-1].status_code == 429
+                assert '"user";q=5;w=60' in answers[-1].headers["ratelimit-policy"]
+            assert live.status == "live"
 
 
 def test_a_settings_file_is_below_the_environment_and_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
