@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -96,34 +98,36 @@ class BucketPlace:
         """See Place; parts of a failed upload are never seen under the name."""
         self._do(lambda: self._obstore.put(self._store, name, path))
         digest = hashlib.sha256()
-        for chunk in self._do(lambda: self._obstore.get(self._store, name)):
-            digest.update(chunk)
+        self._fetch(name, digest.update)
         _compare(path, digest.hexdigest(), name)
 
     def get(self, name: str, path: Path) -> None:
         """See Place."""
         with path.open("wb") as target:
-            for chunk in self._do(lambda: self._obstore.get(self._store, name)):
-                target.write(chunk)
+            self._fetch(name, target.write)
 
     def list(self) -> list[Kept]:
         """See Place."""
-        found = [item for page in self._do(lambda: self._obstore.list(self._store)) for item in page]
+        found = self._do(lambda: [item for page in self._obstore.list(self._store) for item in page])
         ours = [Kept(item["path"], item["size"]) for item in found if item["path"].startswith(PREFIX)]
         return sorted(ours)
+
+    def _fetch(self, name: str, take: Callable[[bytes], object]) -> None:
+        self._do(lambda: [take(chunk) for chunk in self._obstore.get(self._store, name)] and None)
 
     def _do(self, work: Any) -> Any:
         try:
             return work()
         except FileNotFoundError:
-            raise NotFound(f"there is no such backup in {self._url}") from None
+            raise NotFound(f"there is no such backup in {self._url}, or no such bucket") from None
         except Exception as error:  # obstore has one class per kind of trouble, all of them the store's
             raise StorageUnavailable(f"{self._url}: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
-    """obstore adds a page for its developers."""
-    return str(error).partition("\n")[0]
+    """obstore adds a page for its developers, and what the store said of it as XML."""
+    said = re.search("<Code>(\\w+)</Code>", str(error))
+    return str(error).partition("<?xml")[0].partition("\n")[0] + (said[1] if said else "")
 
 
 def _compare(path: Path, digest: str, name: str) -> None:
