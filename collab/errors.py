@@ -95,6 +95,12 @@ class TooLarge(CollabError):
     code, http_status, close_code, may_retry = "too_large", 413, 4413, False
 
 
+class DocumentFull(CollabError):
+    """The document takes no more: its history, checkpoints and snapshots fill what one document may have on disk."""
+
+    code, http_status, close_code, may_retry = "document_full", 507, 4413, False
+
+
 class UnsupportedMediaType(CollabError):
     """The body has a content type that this call does not take."""
 

@@ -16,6 +16,7 @@ class Limits:
     frame_bytes_max: int = 1 * MIB  # one message in; far above any keystroke or paste that an editor makes
     sync_frame_bytes_max: int = 50 * MIB  # a returning client's step 2, or pycrdt's echo of it, may be a whole document
     document_bytes_max: int = 50 * MIB  # beyond it browsers stop being usable
+    document_stored_bytes_max: int = 4 * 1024 * MIB  # log, segments, checkpoints and snapshots; 0: any
     nesting_max: int = 32  # ContentAny depth; 28,000 levels kill an interpreter, honest editors stay below 10
     structs_max: int = 1_000_000  # in one update; each takes 2 bytes of it and some 250 once it is parsed
     type_nesting_max: int = 256  # types within types that one update may bring; readers recurse to show and delete them

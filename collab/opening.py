@@ -72,6 +72,7 @@ class Opener:
             log.error("a stored update does not pass the gate", document=document, error=poison.detail)
         if poison is not None or stored.quarantine is not None:
             room.read_only = Quarantined().detail
+        room.fill(0 < self._limits.document_stored_bytes_max <= stored.bytes_stored)
         return room
 
     async def _read_tail(self, history: History, stored: Stored) -> CollabError | None:

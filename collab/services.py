@@ -33,6 +33,7 @@ from collab.hub import Hub, HubSettings
 from collab.journal import Journal
 from collab.limits import DEFAULT, Limits
 from collab.metrics import Counters, Refusals
+from collab.quota import Quota
 from collab.retention import Policy as Keeping
 from collab.retention import Retention
 from collab.settings import Settings
@@ -72,6 +73,7 @@ def limits_of(settings: Settings, open_to_all: bool) -> Limits:
         DEFAULT,
         frames_per_s=bound(settings.frames_per_s, DEFAULT.frames_per_s),
         bytes_per_s=bound(settings.bytes_per_s, DEFAULT.bytes_per_s),
+        document_stored_bytes_max=settings.document_stored_bytes_max,
         sessions_per_user_max=settings.sockets_per_user,
         sessions_per_address_max=int(bound(settings.sockets_per_address, DEFAULT.sessions_per_address_max)),
     )
@@ -109,6 +111,7 @@ class Services:
         self.hub.settings = hub_settings(settings)
         self.retention.policy = keeping(settings)
         self.census.documents_max = settings.documents_max
+        self.census.stored_bytes_max = settings.document_stored_bytes_max
 
     async def drain(self) -> None:
         """Closes sockets in batches, then commits what they left behind; at most `drain_s`."""
@@ -166,7 +169,9 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         _run(stack, forever)
     _run(stack, vitals.run())
     _write_audit(stack, entrance.audit)
-    census = Census(store.database, settings.documents_max)
+    census = Census(store.database, settings.documents_max, settings.document_stored_bytes_max)
+    quota = Quota(hub, census.full)
+    _run(stack, quota.run())
     sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals, log_access, census.check)
     _run(stack, sockets.arrivals.run())
     app = create_app(
@@ -190,6 +195,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             gauges=lambda: {
                 **_gauges(journal, hub, checkpointer, engine, bus),
                 **retention.gauges(),
+                **quota.gauges(),
                 **vitals.figures(),
             },
             warnings=vitals.warnings,

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationI
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from collab.errors import UnsafeSettings
+from collab.limits import DEFAULT
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 RELOADED = (
@@ -84,6 +85,9 @@ class Settings(BaseSettings):
         None, ge=0, description="The same of one address; default 2000, any while open on loopback."
     )
     documents_max: int = Field(1_000_000, ge=0, description="Documents that may exist, 0: any.")
+    document_stored_bytes_max: int = Field(
+        DEFAULT.document_stored_bytes_max, ge=0, description="Bytes that one document may have on disk, 0: any."
+    )
     access_log: bool = Field(True, description="One line per request and socket, at log level info.")
     linger_s: float = Field(30.0, ge=0, description="How long an empty room stays loaded.")
     resident_bytes_max: int = Field(512 * 1024 * 1024, ge=0, description="Memory for documents over all rooms.")

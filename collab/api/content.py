@@ -21,6 +21,7 @@ from collab.api.problems import LOADED, answers
 from collab.api.updates import Committed, committed
 from collab.errors import (
     Conflict,
+    DocumentFull,
     EngineUnavailable,
     LineageRetired,
     Overloaded,
@@ -34,7 +35,7 @@ router = APIRouter(prefix="/documents/{document}/content", tags=["content"])
 
 WORK = (EngineUnavailable, Overloaded, Unprocessable)
 """What a call that needs the engine may answer besides."""
-EDIT = (*LOADED, *WORK, Conflict, LineageRetired, PreconditionFailed, TooLarge)
+EDIT = (*LOADED, *WORK, Conflict, LineageRetired, PreconditionFailed, DocumentFull, TooLarge)
 FORMAT_OF = {"text/plain": "text", "application/json": "json", "application/xml": "xml", "text/xml": "xml"}
 
 Kind = Literal["text", "map", "array", "xml"]

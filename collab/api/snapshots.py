@@ -23,6 +23,7 @@ from collab.errors import (
     BadRequest,
     BadUpdate,
     Conflict,
+    DocumentFull,
     NotFound,
     Quarantined,
     TooLarge,
@@ -151,7 +152,7 @@ SNAPSHOT_BODY: dict[str, Any] = {
     openapi_extra=SNAPSHOT_BODY,
     responses={
         **created("read_snapshot", document="$request.path.document", snapshot="$response.body#/id"),
-        **answers(*LOADED, Conflict, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
+        **answers(*LOADED, Conflict, DocumentFull, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
     },
 )
 async def create_snapshot(
@@ -194,6 +195,7 @@ async def keep_uploaded(target: Target, state: bytes, label: str | None) -> Snap
 
 async def _keep(target: Target, seq: int, state: bytes, label: str | None, metadata: dict[str, Any]) -> Snapshot:
     parts = target.parts
+    await parts.permissions.census.check_space(target.document)
     kept = await parts.snapshots.create(target.document, seq, state, label, metadata, target.principal.id)
     target.tell("snapshot.create", snapshot=kept.id)
     slot = parts.hub.slots.get(target.document)

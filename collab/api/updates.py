@@ -19,6 +19,7 @@ from collab.api.problems import LOADED, NAMED, answers
 from collab.errors import (
     BadUpdate,
     Conflict,
+    DocumentFull,
     HistorySquashed,
     LineageRetired,
     Quarantined,
@@ -81,7 +82,9 @@ class Logged:
     "",
     summary="Send an update",
     openapi_extra=UPDATE_BODY,
-    responses=answers(*LOADED, Conflict, LineageRetired, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable),
+    responses=answers(
+        *LOADED, Conflict, LineageRetired, DocumentFull, TooLarge, UnsupportedMediaType, BadUpdate, Unprocessable
+    ),
 )
 async def post_update(target: Writable, update: UpdateBody, repeatable: RepeatableDep) -> Committed:
     """Answered after the commit; open editors have it before. One that adds nothing new is answered the same way."""

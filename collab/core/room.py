@@ -25,6 +25,7 @@ from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.split import split
 from collab.errors import (
     CollabError,
+    DocumentFull,
     Forbidden,
     LineageRetired,
     RateLimited,
@@ -64,6 +65,7 @@ class Room:
         self.live: dict[Session, Callable[[bytes], None]] = {}  # who gets each tick, and how
         self.sessions: dict[Session, None] = {}  # everyone, those with a full outbox included
         self.read_only: str | None = None  # why nobody may write, e.g. a quarantine
+        self.full = False  # read-only for as long as the document fills what it may have on disk
         self.retired_authors: frozenset[int] = frozenset()
         self.authors = Authors()
         self.contests = Contests(self)
@@ -225,7 +227,7 @@ class Room:
     def submit_checked(self, checked: Checked, author: str, session_id: str, now: float) -> int:
         """The same for what has passed the gate elsewhere; not asked for retired authors."""
         if self.read_only is not None:
-            raise Forbidden(self.read_only)
+            raise DocumentFull() if self.full else Forbidden(self.read_only)
         clocks = self.history.clocks
         if not clocks.adds_nothing(checked):
             if not clocks.is_ready(checked):
@@ -237,6 +239,13 @@ class Room:
     def may_write(self, session: Session) -> bool:
         """Asked when an update is taken, not when it comes in: what was held must not outlive a permission."""
         return session.access >= WRITE and self.read_only is None
+
+    def fill(self, full: bool) -> None:
+        """Nobody may write while it is full; people stay, and are told. Then they are asked for what they have."""
+        if full != self.full and (self.full or self.read_only is None):
+            self.full, self.read_only = full, DocumentFull().detail if full else None
+            for session in () if full else list(self.sessions):
+                self.readmit(session)
 
     def readmit(self, session: Session) -> None:
         """It may write again: asks for what was refused meanwhile."""

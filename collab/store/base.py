@@ -90,6 +90,7 @@ class Stored:
 
     `quarantine` says why the stored bytes cannot be trusted past what is given here (the document is then read-only),
     or is None. `retired_authors` are CRDT client ids of purged lineages under this id, never to be merged again.
+    `bytes_stored` is what the document has on disk, snapshots included.
     `created` is False for an id that was purged and not made again: nothing is stored under it, and `lineage` is a
     fresh one, with which the first append makes it.
     """
@@ -101,6 +102,7 @@ class Stored:
     quarantine: str | None = None
     retired_authors: frozenset[int] = frozenset()
     created: bool = True
+    bytes_stored: int = 0
 
 
 @dataclass(frozen=True, slots=True)

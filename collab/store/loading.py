@@ -13,12 +13,12 @@ from itertools import chain, islice
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from collab.errors import Gone, LineageRetired, NotFound, Quarantined
 from collab.store.base import Checkpoint, Entry, LogRow, Stored
 from collab.store.payload import checksum, decode_entries, decode_segment, segment_checksum
-from collab.store.tables import checkpoint, document, history_segment, retired_lineage, update_log
+from collab.store.tables import checkpoint, document, history_segment, retired_lineage, snapshot, update_log
 from collab.types import DocumentId
 
 logger = structlog.get_logger("collab.store")
@@ -37,7 +37,7 @@ def load(
     if head.deleted_at is not None and not deleted:
         raise Gone()
     stored = _best(connection, document_id, head)
-    return replace(stored, retired_authors=authors), head.quarantine
+    return replace(stored, retired_authors=authors, bytes_stored=head.bytes_stored), head.quarantine
 
 
 def read(
@@ -100,8 +100,16 @@ def history_after(connection: Connection, head: Any, seq: int, limit: int | None
 
 def _head(connection: Connection, document_id: DocumentId) -> Any:
     named = ("key", "lineage", "seq", "squashed_seq", "deleted_at", "quarantine")
-    columns = select(*(document.c[name] for name in named))
+    columns = select(*(document.c[name] for name in named), bytes_stored().label("bytes_stored"))
     return connection.execute(columns.where(document.c.id == document_id)).one_or_none()
+
+
+def bytes_stored() -> ColumnElement[int]:
+    """What a document has on disk, in a query of documents."""
+    of_snapshots = select(func.coalesce(func.sum(snapshot.c.size_bytes), 0)).where(
+        snapshot.c.document_key == document.c.key
+    )
+    return document.c.log_bytes + document.c.checkpoint_bytes + of_snapshots.scalar_subquery()
 
 
 def _retired_authors(connection: Connection, document_id: DocumentId) -> frozenset[int]:
