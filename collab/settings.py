@@ -17,6 +17,9 @@ RELOADED = (
     "origins", "trusted_proxies", "ssl_certfile", "ssl_keyfile", "log_level", "jwt_issuer", "jwt_audience",
     "jwt_jwks_url", "jwt_public_key_file", "jwt_secret", "jwt_secret_file", "jwt_algorithms", "jwt_grants_claim",
     "jwt_scopes_claim", "frames_per_s", "bytes_per_s", "sockets_per_user", "sockets_per_address",
+    "requests_per_min_address", "requests_per_min_user", "requests_per_min_key", "streams_per_min_address",
+    "failures_per_min_address", "documents_max", "document_stored_bytes_max", "linger_s", "resident_bytes_max",
+    "history_exact_days", "history_step_s", "history_days",
 )  # fmt: skip
 """What SIGHUP changes; the rest is as it was when the process, or its parent, was started."""
 
