@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from collab.errors import DocumentFull
 from collab.limits import Limits
 from collab.protocol.messages import encode_denied, encode_status, encode_step1, encode_step2
 from collab.quota import Quota
 from tests.api.service import Service, running, until
+from tests.backends import Ground
 from tests.updates import typed, vector
 
 DENIED = encode_denied(DocumentFull().detail)
@@ -44,9 +43,9 @@ async def test_a_full_document_takes_nothing_until_there_is_room(api: Service) -
         assert encode_status(b"\x08") in peer.outbox.take()
 
 
-async def test_a_document_that_is_full_already_is_opened_full(tmp_path: Path) -> None:
+async def test_a_document_that_is_full_already_is_opened_full(ground: Ground) -> None:
     """Snapshots count, and a call by REST finds it so without a socket; one that may hold any amount is not asked."""
-    async with running(tmp_path, Limits(document_stored_bytes_max=45)) as api:
+    async with running(ground, Limits(document_stored_bytes_max=45)) as api:
         await api.create()
         assert (await api.post(typed(1, 0, "hello"))).status_code == 200
         assert (await api.store.catalog.get("d")).bytes_stored < 45
@@ -55,5 +54,5 @@ async def test_a_document_that_is_full_already_is_opened_full(tmp_path: Path) ->
         api.parts.hub.slots.pop("d")
         assert (await api.post(typed(1, 5, "!"))).json()["code"] == "document_full"
         assert (await api.client.get("/api/documents/d/state")).status_code == 200
-    async with running(tmp_path, Limits(document_stored_bytes_max=0)) as api:
+    async with running(ground, Limits(document_stored_bytes_max=0)) as api:
         assert (await api.post(typed(1, 5, "!"))).status_code == 200

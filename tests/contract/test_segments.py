@@ -29,8 +29,8 @@ from collab.store.remains import remains
 from collab.store.segments import SqlSegments
 from collab.store.snapshots import SqlSnapshots
 from tests import realservers
-from tests.contract.conftest import emptied_postgres, fresh_postgres
 from tests.contract.past import NOON, SECRET, Past
+from tests.databases import emptied_postgres, fresh_postgres
 
 
 @pytest.fixture
