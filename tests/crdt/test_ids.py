@@ -92,3 +92,12 @@ def test_what_is_no_delete_set_is_refused(bad: str) -> None:
     """Ends early, or goes on."""
     with pytest.raises(BadUpdate):
         IdRanges.decode(bytes.fromhex(bad))
+
+
+def test_many_ranges_are_covered_as_each_of_them_is() -> None:
+    held = IdRanges.of([(1, 0, 5), (1, 7, 9), (2, 3, 4)])
+    few = [(1, 0, 5), (1, 1, 2), (1, 7, 9), (2, 3, 4), (1, 4, 6), (2, 0, 1), (3, 0, 1), (1, 6, 8)]
+    for one in few:
+        for other in few:
+            assert held.covers([one, other]) == (held.contains(*one) and held.contains(*other))
+    assert held.covers([])
