@@ -25,7 +25,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, stage(node_tools.node_executable(), Path(folder), given.seed) as made:
         faults = (thorough if given.thorough else course)(made, given.rounds)
         stops = given.rounds // 25 if given.stops is None else given.stops
-        findings = run(made, with_stops(made, faults, stops), (0.2, given.spell), lambda line: print(line, flush=True))
+        rounds = [[fault] for fault in with_stops(made, faults, stops)]
+        findings = run(made, rounds, (0.2, given.spell), lambda line: print(line, flush=True))
+            made,
+            [[fault] for fault in with_stops(made, faults, stops)],
+            (0.2, given.spell),
+            lambda line: print(line, flush=True),
+        )
     print(summary(findings))
     return 1 if findings.lost or findings.late else 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from tests.cluster.faults.kinds import ALL, CHEAP, DEAR, SPELL_S, Fault, during, node_stopped_long
@@ -12,6 +13,7 @@ from tests.cluster.faults.stage import Stage
 
 PROMISED_S = 5.0
 PATIENCE_S = 60.0
+TARGETS = ("node", "postgres", "redis", "client")
 
 
 @dataclass
@@ -58,21 +60,49 @@ def with_stops(stage: Stage, faults: list[Fault], stops: int) -> list[Fault]:
     return faults
 
 
+def together(faults: list[Fault]) -> list[list[Fault]]:
+    """The same faults in fewer rounds: in each at most one of a node, of Postgres, of Redis and of a client."""
+    rounds: list[list[Fault]] = []
+    for fault in faults:
+        fitting = (some for some in rounds if all(target(other) != target(fault) for other in some))
+        found = next(fitting, None)
+        if found is None:
+            rounds.append(found := [])
+        found.append(fault)
+    return [sorted(some, key=target_order) for some in rounds]
+
+
+def target(fault: Fault) -> str:
+    """What it hits."""
+    return fault.__name__.partition("_")[0]
+
+
+def target_order(fault: Fault) -> int:
+    """A node is hit first and healed last: it starts only where Postgres is."""
+    return TARGETS.index(target(fault))
+
+
 def run(
-    stage: Stage, faults: list[Fault], spell_s: tuple[float, float], tell: Callable[[str], None] = lambda line: None
+    stage: Stage,
+    rounds: list[list[Fault]],
+    spell_s: tuple[float, float],
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Findings:
     """Edits go on throughout; after each fault everyone must become equal, and hold everything that was acked."""
     findings = Findings()
-    for number, fault in enumerate(faults):
-        with during(stage, fault):
-            _spell(stage, number, SPELL_S.get(fault) or stage.random.uniform(*spell_s))
+    for number, faults in enumerate(rounds):
+        name = " + ".join(fault.__name__ for fault in faults)
+        with ExitStack() as healing:
+            for fault in faults:
+                healing.enter_context(during(stage, fault))
+            _spell(stage, number, max(SPELL_S.get(fault, stage.random.uniform(*spell_s)) for fault in faults))
         _pause(stage)
         seconds = stage.converge(PATIENCE_S)
-        findings.faults[fault.__name__] += 1
+        findings.faults.update(fault.__name__ for fault in faults)
         findings.seconds.append(seconds)
-        findings.slowest = max(findings.slowest, (seconds, fault.__name__))
+        findings.slowest = max(findings.slowest, (seconds, name))
         findings.lost |= stage.acked() - stage.loop.call(stage.persons[0].tokens)
-        tell(f"{number + 1:4} {fault.__name__:20} equal after {seconds:5.2f} s, {len(stage.acked())} acked")
+        tell(f"{number + 1:4} {name:20} equal after {seconds:5.2f} s, {len(stage.acked())} acked")
         for person in stage.persons:
             person.editing = True
     findings.edits = sum(len(person.written) for person in stage.persons) + stage.puppet_tokens
