@@ -27,11 +27,6 @@ def main() -> int:
         stops = given.rounds // 25 if given.stops is None else given.stops
         rounds = [[fault] for fault in with_stops(made, faults, stops)]
         findings = run(made, rounds, (0.2, given.spell), lambda line: print(line, flush=True))
-            made,
-            [[fault] for fault in with_stops(made, faults, stops)],
-            (0.2, given.spell),
-            lambda line: print(line, flush=True),
-        )
     print(summary(findings))
     return 1 if findings.lost or findings.late else 0
 
