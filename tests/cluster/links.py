@@ -116,9 +116,10 @@ class Loop:
         """Cancels what runs and ends the thread."""
 
         async def stop() -> None:
-            for task in self._tasks:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
         self.run(stop())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -46,6 +46,11 @@ class Stage:
         kind.append(link)
         return link
 
+    def unlink(self) -> None:
+        """Closes all links."""
+        for link in (*self.to_clients, *self.to_redis, *self.to_postgres):
+            self.loop.run(link.close())
+
     def node_for(self, number: int) -> tuple[str, int]:
         """Where a client is sent that connects now: its own node, or another one that is up."""
         wanted = [n % NODES for n in range(number, number + NODES)]
@@ -118,6 +123,7 @@ def stage(node: Path, folder: Path, seed: int) -> Iterator[Stage]:
         loop = Loop()
         stack.callback(loop.close)
         stage = Stage(postgres, valkey, loop, random)
+        stack.callback(stage.unlink)
         for number in range(NODES):
             stage.nodes.append(_node(stage, stack, folder / f"node{number}", url))
         people: Puppets = stack.enter_context(puppets(node))
