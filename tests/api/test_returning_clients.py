@@ -52,6 +52,7 @@ def test_y_websocket_back_from_offline(
     bo = people.connect(version, server.socket_url, name).synced()
     ana.insert(0, SECRET)
     bo.reads(SECRET)
+    wait_until(lambda: httpx2.get(document).status_code == 200, what="the commit of what bo has been shown")
     ana.do("disconnect")
     ana.insert(0, "offline ")
     assert httpx2.delete(document, params={"purge": True}).status_code == 204
