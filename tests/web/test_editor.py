@@ -103,8 +103,10 @@ def test_a_snapshot_is_previewed_compared_and_restored_for_everybody(person: Peo
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_label("Snapshot", exact=True)).to_have_text("the first words")
     page.get_by_role("button", name="Restore").click()
-    expect(ben.sheet).to_have_text("the first words")
-    expect(ada.sheet).to_have_text("the first words")
+    expect(page.get_by_label("Snapshot", exact=True)).to_have_count(0)  # the document is in its place again
+    for one in (ada, ben):  # with the other's caret, and its name, somewhere in it
+        expect(one.sheet).not_to_contain_text("better")
+        expect(one.sheet).to_contain_text("the first words")
     expect(page.locator(".snapshots li")).to_have_count(2)  # what was there before was kept
 
 

@@ -157,6 +157,19 @@ def test_sign_in_and_pages_that_were_not_built(person: People, check: Check, tmp
     page.close()
 
 
+BUDGETS_KB = {"/": 30, "/d/light": 210, "/contrast/light": 65, "/console": 35}
+WEIGHT = """() => performance.getEntries().filter(({ name }) => name.includes('/assets/') || name === location.href)
+  .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0) / 1000"""
+
+
+def test_no_page_is_heavier_than_its_budget(person: People) -> None:
+    for path, budget_kb in BUDGETS_KB.items():
+        one = person().go(path)
+        expect(one.page.locator("h1, .sheet").first).to_be_visible()
+        weight_kb = one.page.evaluate(WEIGHT)
+        assert budget_kb / 2 < weight_kb <= budget_kb, f"{path} is {weight_kb:.1f} kB packed"
+
+
 # ------------------------------------------------------------------ by keyboard
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import httpx2
 import uvicorn
 from playwright.sync_api import Page, expect
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collab.web import pages
 from tests.server import running_server, wait_until
@@ -80,7 +81,7 @@ def test_a_reload_while_the_server_is_away_loses_nothing(person: People, tmp_pat
             one.page.close()
 
 
-def test_only_the_page_and_what_was_built_is_kept_and_a_proxys_error_is_not_shown(person: People) -> None:
+def test_only_the_page_and_what_was_built_is_kept(person: People) -> None:
     ada = with_worker(person, "")
     ada.open("kept")
     settled(ada.page)
@@ -90,9 +91,9 @@ def test_only_the_page_and_what_was_built_is_kept_and_a_proxys_error_is_not_show
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """Only the pages, of a folder: where, and how to go on with another folder."""
-    apps = [Starlette(routes=pages.routes(folder))]
+def serving() -> Iterator[tuple[str, list[ASGIApp]]]:
+    """Only the pages: where, and the applications, of which the last one answers."""
+    apps: list[ASGIApp] = [Starlette(routes=pages.routes())]
 
     async def newest(scope: Scope, receive: Receive, send: Send) -> None:
         await apps[-1](scope, receive, send)
@@ -102,8 +103,7 @@ def serving(folder: Path) -> Iterator[tuple[str, Callable[[Path], None]]]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        yield address, lambda other: apps.append(Starlette(routes=pages.routes(other)))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", apps
     finally:
         server.should_exit = True
         thread.join(10)
@@ -123,11 +123,11 @@ def another_build(folder: Path) -> Path:
 def test_a_newer_build_is_seen_with_the_next_page_and_takes_over_after_the_last_old_one(
     person: People, tmp_path: Path
 ) -> None:
-    with serving(pages.STATIC) as (url, go_on_with):
+    with serving() as (url, apps):
         ada = with_worker(person, url).go("/")
         settled(ada.page)
         old = ada.page.evaluate(CACHES)
-        go_on_with(another_build(tmp_path / "newer"))
+        apps.append(Starlette(routes=pages.routes(another_build(tmp_path / "newer"))))
         ada.page.reload()
         expect(ada.page.locator("html")).to_have_attribute("data-build", "newer")
         wait_until(lambda: ada.page.evaluate(WAITING), what="a newer worker")
@@ -136,3 +136,15 @@ def test_a_newer_build_is_seen_with_the_next_page_and_takes_over_after_the_last_
         ada.page = ada.context.new_page()
         ada.go("/")
         wait_until(lambda: ada.page.evaluate(CACHES) == ["collab-pages-newer"], what="the old files to go")
+
+
+def test_a_proxys_error_is_not_shown_but_one_of_the_server_is(person: People, tmp_path: Path) -> None:
+    with serving() as (url, apps):
+        ada = with_worker(person, url).go("/")
+        settled(ada.page)
+        apps.append(PlainTextResponse("bad gateway", 502))
+        ada.page.reload()
+        expect(ada.page.get_by_role("heading", name="Documents")).to_be_visible()
+        apps.append(Starlette(routes=pages.routes(tmp_path)))
+        ada.page.reload()
+        expect(ada.page.get_by_text("pages were not built")).to_be_visible()
