@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace, pace: Pace, names: list[str], budget_min:
     book = Notebook.opened(out / f"pieces-{pace.name}.jsonl", builds(), arguments.resume)
     with ExitStack() as stack:
         benches = prepare(names, cores(arguments.cores), stack, missing)
-        before = {server for _, server, _ in book.pieces}
+        before = {server for _, server, _ in (*book.pieces, *book.old)}
         asleep = [name for name in PEERS if name in before and name not in benches]
         campaign = Campaign(benches, pace, BEGAN_S + 60 * budget_min, say, book, asleep)
         measure_sections(campaign, arguments.only.split(",") if arguments.only else list(SECTIONS))
@@ -143,6 +143,7 @@ def published(campaign: Campaign, missing: dict[str, str]) -> dict[str, Any]:
         "minutes": sum(sitting["minutes"] for sitting in book.sittings),
         "sittings": book.sittings,
         "taken": book.taken(),
+        "outdated": sorted(map(list, book.outdated())),
         "pace": asdict(campaign.pace),
         "servers": {n: {"title": PEERS[n].title, "durable": PEERS[n].durable} for n in PEERS if n in campaign.names},
         "unavailable": {name: report.scrubbed(why, hide) for name, why in missing.items()},

@@ -55,6 +55,7 @@ class Campaign:
         for turn in range(rounds):
             for name in self.names:
                 piece = self.book.find(title, name, turn) or self._measure(title, name, turn, work, done[name])
+                piece = piece or self.book.find_old(title, name, turn)
                 if piece and piece["failure"]:
                     self.failures.append(f"{title}, {name}: {piece['failure']}")
                 elif piece:

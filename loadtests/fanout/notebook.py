@@ -1,7 +1,7 @@
 """What was measured so far, figure by figure, so that a run may be taken in several sittings.
 
 A line of JSON for each piece: one server, one question, one round. Pieces of a server that has changed since
-(`build` differs) do not count; those of the others stay good.
+(`build` differs) are measured again; until one of a figure has been, the old ones are told, and marked.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Notebook:
     path: Path | None = None
     pieces: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
     sittings: list[dict[str, Any]] = field(default_factory=list)
+    old: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)  # of servers that have changed since
 
     @classmethod
     def opened(cls, path: Path, builds: Mapping[str, str], resume: bool) -> Notebook:
@@ -52,6 +53,14 @@ class Notebook:
         """The piece, as it was noted."""
         return self.pieces.get((title, server, round))
 
+    def find_old(self, title: str, server: str, round: int) -> dict[str, Any] | None:
+        """A piece of what the server was before, if of this figure there is nothing newer."""
+        return self.old.get((title, server, round)) if (title, server) in self.outdated() else None
+
+    def outdated(self) -> set[tuple[str, str]]:
+        """(title, server) of figures that there are only of what the server was before."""
+        return {key[:2] for key in self.old} - {key[:2] for key in self.pieces}
+
     def note(self, title: str, server: str, round: int, *, result: Any = None, failure: str = "") -> None:
         """Keeps a piece: what `result` was found (anything that JSON holds), or why there is none."""
         at, build = datetime.now(UTC).strftime(MINUTE), self.builds.get(server, "")
@@ -64,7 +73,8 @@ class Notebook:
         """In which sittings (1, 2, 3…) each figure of each server was taken: title, then server."""
         starts = sorted(sitting["started"] for sitting in self.sittings)
         found: dict[str, dict[str, list[int]]] = {}
-        for (title, server, _), piece in self.pieces.items():
+        told = {**{key: piece for key, piece in self.old.items() if key[:2] in self.outdated()}, **self.pieces}
+        for (title, server, _), piece in told.items():
             numbers = found.setdefault(title, {}).setdefault(server, [])
             number = max(1, bisect_right(starts, piece["at"]))
             if number not in numbers:
@@ -86,3 +96,11 @@ class Notebook:
             self.sittings.append(line["sitting"])
         elif line["build"] == self.builds.get(line["server"], ""):
             self.pieces[line["title"], line["server"], line["round"]] = line
+        else:
+            self._take_old(line)
+
+    def _take_old(self, line: dict[str, Any]) -> None:
+        """Of a figure those of one build are kept, the last one's: no median is made of two."""
+        figure, build = (line["title"], line["server"]), line["build"]
+        self.old = {key: old for key, old in self.old.items() if key[:2] != figure or old["build"] == build}
+        self.old[*figure, line["round"]] = line

@@ -10,7 +10,7 @@ from typing import Any
 from loadtests.fanout.peers import PEERS
 from loadtests.fanout.reach import OURS, Verdict, verdicts
 from loadtests.fanout.scenarios import SHAPE_TITLES
-from loadtests.fanout.sittings import MARK, apart, told
+from loadtests.fanout.sittings import MARK, OLD, apart, outdated, told
 
 Results = dict[str, Any]
 Row = dict[str, Any]
@@ -72,8 +72,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _goals(results: Results) -> list[str]:
     word = {True: "yes", False: "**no**", None: "not measured"}
-    rows = [(v.what, v.goal, v.ours, v.best, _ratio(results, v), word[v.reached]) for v in verdicts(results)]
+    rows = [(v.what, v.goal, _ours(results, v), v.best, _ratio(results, v), word[v.reached]) for v in verdicts(results)]
     return table(("", "goal", "collab", "best peer", "collab / peer", "reached"), rows)
+
+
+def _ours(results: Results, verdict: Verdict) -> str:
+    return f"{verdict.ours} {OLD}" if outdated(results, verdict.what, OURS) else verdict.ours
 
 
 def _ratio(results: Results, verdict: Verdict) -> str:

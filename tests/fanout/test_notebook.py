@@ -80,6 +80,22 @@ def test_figures_of_a_server_that_has_changed_since_are_taken_again(tmp_path: Pa
     assert changed.find("A", "theirs", 0) is not None
 
 
+def test_what_a_server_was_before_is_told_until_it_is_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "pieces"
+    _, work = counter()
+    for build in ("0", "1"):
+        book = Notebook.opened(path, BUILDS | {"ours": build}, resume=True)
+        sitting(book).in_turn("A", 2 if build == "0" else 1, work)
+    late = Notebook.opened(path, BUILDS | {"ours": "2"}, resume=True)
+    assert late.outdated() == {("A", "ours")}
+    assert late.find_old("A", "ours", 0) is not None
+    assert late.find_old("A", "ours", 1) is None  # of an older build yet
+    assert sitting(late, seconds=0).in_turn("A", 1, work)["ours"] == ["ours 0"]
+    late.note("A", "ours", 0, result="new")
+    assert not late.outdated()
+    assert sitting(late, seconds=0).in_turn("A", 2, work)["ours"] == ["new"]
+
+
 def test_failures_are_kept_with_the_figures(tmp_path: Path) -> None:
     path = tmp_path / "pieces"
 

@@ -151,8 +151,11 @@ def test_figures_of_another_sitting_are_marked(tmp_path: Path) -> None:
         "C hump at 0%": {"collab": [1]},
         "D light load": {"collab": [2], "hocuspocus": [1]},
     }
+    run["outdated"] = [["D light load", "collab"]]
     report.write(run, tmp_path)
     lines = (tmp_path / "fanout.md").read_text().splitlines()
+    assert any(line.startswith("| D p50") and "‡" in line for line in lines)
+    assert not any(line.startswith("| A highest") and "‡" in line for line in lines)
     goals = {line.split("|")[1].strip(): line for line in lines if line.startswith("| ") and "times the best" in line}
     assert "5.00 †" in goals["A highest deliveries/s"]
     assert "†" not in goals["C highest deliveries/s"]
