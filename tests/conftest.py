@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from collab.auth.keys import Keys
 from collab.store.open import open_store
@@ -17,6 +18,10 @@ from collab.types import Scope
 from tests import backends, node_tools, realservers
 from tests.backends import Backend
 from tests.server import running_server
+
+# How fast a machine draws examples, or runs one, decides nothing.
+settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:
