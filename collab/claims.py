@@ -89,7 +89,10 @@ class Claims:
             raise BadFrame(f"{frame.kind.name} with {len(frame.bodies)} bodies")
         for client, taken_ms in decode_claims(frame.bodies[0]):
             owner = slot.room.authors.owner(client)
-            if frame.kind is Kind.FREE:
+            if frame.kind is Kind.FREE and isinstance(owner, Session):
+                # Ours took it while that node still held it, and did not concede: now it can.
+                self._tell(Kind.CLAIM, slot, encode_claims([(client, slot.claimed_ms.get(client, 0))]))
+            elif frame.kind is Kind.FREE:
                 self._free(slot, client, frame.node)
             elif frame.kind is Kind.CLAIM and not isinstance(owner, Session):
                 if owner is None or owner.node != frame.node:

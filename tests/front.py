@@ -92,7 +92,7 @@ def serving(ground: Ground, folder: Path, *args: str, env: Mapping[str, str] | N
     with ExitStack() as stack:
         servers = []
         for number in range(ground.nodes):
-            (folder / f"{number}").mkdir()
+            (folder / f"{number}").mkdir(parents=True)
             started = running_server(folder / f"{number}", *args, env={**ground.env, **(env or {})})
             servers.append(stack.enter_context(started))
         url = servers[0].url if ground.nodes == 1 else stack.enter_context(fronted(servers))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,11 +89,11 @@ class Realm:
 
 
 @contextmanager
-def realm(ground: Ground, folder: Path) -> Iterator[Realm]:
-    """A server of its own, with an admin; or several, of which each call reaches the next one."""
+def realm(ground: Ground, folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Realm]:
+    """A server of its own, with an admin; or several, of which each call reaches the next one. `env` is added."""
     kept = httpx2.Limits(max_keepalive_connections=20 if ground.nodes == 1 else 0)
     with (
-        serving(ground, folder, env=ENVIRONMENT) as server,
+        serving(ground, folder, env={**ENVIRONMENT, **(env or {})}) as server,
         httpx2.Client(base_url=server.url, timeout=30.0, limits=kept) as client,
     ):
         yield Realm(server, client, {"admin": token("root", scope="admin")})

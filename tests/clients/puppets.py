@@ -25,8 +25,8 @@ class Puppets:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps({"do": name, **arguments}) + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, "the Node process has ended"
+        while not (line := self._process.stdout.readline()).startswith("{"):  # yjs writes its warnings there, too
+            assert line, "the Node process has ended"
         answer = json.loads(line)
         assert "error" not in answer, answer["error"]
         return answer["ok"]

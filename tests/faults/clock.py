@@ -32,6 +32,7 @@ from collab.protocol import messages
 from collab.protocol.messages import Kind
 from collab.protocol.varint import read_varuint, write_varuint
 from tests.access.realm import Realm, realm, token
+from tests.backends import embedded
 from tests.faults.shim import Wall
 from tests.updates import typed, vector
 
@@ -177,11 +178,11 @@ class Jumps:
 
     async def crash(self, offset_s: int) -> None:
         """SIGKILL, another clock, and all that was confirmed is there."""
-        await asyncio.to_thread(self.here.server.kill)
+        await asyncio.to_thread(self.here.server.servers[0].kill)
         for person in self.people:
             await person.until(lambda person=person: person.closed is not None, "the kill")  # type: ignore[misc]
         self.wall.set(offset_s)
-        await asyncio.to_thread(self.here.server.start)
+        await asyncio.to_thread(self.here.server.servers[0].start)
         state = await self._ask("admin", "GET", f"/api/documents/{DOCUMENT}/state")
         clocks = {client: end for client, _, end in check(state.content).runs}
         for person in self.people:
@@ -207,7 +208,7 @@ def lasting(user: str, *grants: tuple[str, str], scope: str = "") -> str:
 def jumping(folder: Path) -> Any:
     """A server whose wall clock can be set."""
     wall = Wall(folder)
-    with realm(folder / "data", env=wall.env) as here:
+    with realm(embedded(folder / "data"), folder / "data", env=wall.env) as here:
         yield Jumps(here, wall)
 
 
