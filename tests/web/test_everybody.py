@@ -107,6 +107,7 @@ def test_the_editor(person: People, check: Check) -> None:
     page.get_by_label("Name of the snapshot").fill("draft")
     page.get_by_role("button", name="Take").click()
     ben.type("better ")
+    expect(ada.sheet).to_contain_text("better")
     page.get_by_role("button", name="Compare").click()
     expect(page.locator(".changes")).to_contain_text("better")
     check(page, "editor, compared")
