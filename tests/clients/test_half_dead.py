@@ -10,6 +10,7 @@ import pytest
 from tests.clients.network import network
 from tests.clients.puppets import Puppets
 from tests.front import Place
+from tests.server import wait_until
 
 
 def test_who_comes_back_takes_over_and_nothing_is_lost(server: Place, people: Puppets) -> None:
@@ -45,6 +46,7 @@ def test_a_second_client_with_a_live_ones_id_is_told(server: Place, people: Pupp
     clone.do("disconnect")  # yjs takes a new id by itself when it sees its own in use, so it must not see it
     ana.insert(0, "ana")
     clone.insert(0, "her clone")
+    wait_until(lambda: httpx2.get(f"{server.url}/api/documents/{room}").status_code == 200, what="ana's edit, stored")
     clone.do("reconnect")
     clone.synced()
     clone.insert(0, "!")
