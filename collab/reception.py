@@ -100,9 +100,10 @@ class Reception:
             session.aside.append(data)
             return 0.0
         if session.streak is not None:
-            pause_s = slot.room.typing.take(session, session.streak, data, monotonic())
+            room = slot.room
+            pause_s = room.typing.take(room, session, session.streak, data, monotonic())
             if pause_s is not None:
-                if slot.scheduled and pause_s == 0.0 and not (slot.room.overdue or self._journal.full):
+                if slot.scheduled and pause_s == 0.0 and not (room.overdue or self._journal.full):
                     return 0.0
                 return self._settled(slot, session, pause_s, True)
         if len(data) <= SMALL_BYTES:

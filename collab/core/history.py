@@ -54,6 +54,7 @@ class History:
         self.clocks = clocks
         self.tail: list[Tail] = []
         self.tail_bytes = 0
+        self.size_bytes = len(base) if base else 0  # held for the document
         self._unsettled: list[Tail] = []  # shown, not yet committed
         self._base_update: bytes | None = None
         self._chunks: list[tuple[bytes, bytes]] = []  # (merged update, its frame), the last one still open
@@ -70,17 +71,13 @@ class History:
         """How many updates were added so far: a mark for `since`."""
         return self._folded + len(self.tail)
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes held for the document."""
-        return (len(self.base) if self.base else 0) + self.tail_bytes
-
     def add(self, update: bytes) -> Tail:
         """Appends what a tick showed (its clocks are already in `clocks`)."""
         item = Tail(update)
         self.tail.append(item)
         self._forget_answers()
         self.tail_bytes += len(update)
+        self.size_bytes += len(update)
         return item
 
     def show(self, update: bytes, number: int) -> None:
@@ -125,6 +122,7 @@ class History:
         self._folded = position - len(kept) if is_suffix else position
         self.tail = kept
         self.tail_bytes = sum(len(item.update) for item in self.tail)
+        self.size_bytes = len(base) + self.tail_bytes
         self._base_update, self._chunks, self._chunked = None, [], 0
         self._forget_answers()
         self._whole, self._spliced = index, []

@@ -40,12 +40,12 @@ class Pending:
         """`present`: the sessions that are here. What others left behind gives way when there is no more room."""
         self._limits = limits
         self._present = present
-        self._items: list[Held] = []
+        self.items: list[Held] = []  # nearly always empty, and asked with every keystroke
         self._bytes = 0
         self._releasing = False
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     def hold(self, checked: Checked, session: Session, typed: bool, clocks: Clocks) -> None:
         """Raises TooLarge when the bounds are reached; what is held stays."""
@@ -56,10 +56,10 @@ class Pending:
         ):
             raise TooLarge("too many updates of one connection ahead of what they depend on")
         if self._is_full(size):
-            self._remove([h for h in self._items if h.session not in self._present])
+            self._remove([h for h in self.items if h.session not in self._present])
         if self._is_full(size):
             raise TooLarge("too many updates ahead of what they depend on")
-        self._items.append(Held(checked, session, typed, clocks.missing(checked)))
+        self.items.append(Held(checked, session, typed, clocks.missing(checked)))
         self._bytes += size
         session.held += 1
 
@@ -73,24 +73,24 @@ class Pending:
             return
         self._releasing = True
         try:
-            while due := [held for held in self._items if held.is_due(clocks.next)]:
+            while due := [held for held in self.items if held.is_due(clocks.next)]:
                 for held in due:
-                    if held in self._items:  # or it has given way to others meanwhile
+                    if held in self.items:  # or it has given way to others meanwhile
                         self._remove([held])
                         yield held
         finally:
             self._releasing = False
 
     def _bytes_of(self, session: Session) -> int:
-        return sum(len(held.checked.raw) for held in self._items if held.session is session) if session.held else 0
+        return sum(len(held.checked.raw) for held in self.items if held.session is session) if session.held else 0
 
     def _is_full(self, more_bytes: int) -> bool:
         limits = self._limits
-        return len(self._items) >= limits.pending_structs_max or self._bytes + more_bytes > limits.pending_bytes_max
+        return len(self.items) >= limits.pending_structs_max or self._bytes + more_bytes > limits.pending_bytes_max
 
     def _remove(self, items: list[Held]) -> None:
         gone = set(items)
-        self._items = [h for h in self._items if h not in gone]
+        self.items = [h for h in self.items if h not in gone]
         self._bytes -= sum(len(h.checked.raw) for h in items)
         for held in items:
             held.session.held -= 1

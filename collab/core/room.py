@@ -261,7 +261,7 @@ class Room:
         if typed and checked.follows and self._goes_on(checked, session):
             self._take(checked, session, session.principal.id, session.id)
             self.typing.begin(session, checked)
-            if self.pending:
+            if self.pending.items:
                 self.release(now)
             return
         if foreign := self.authors.foreign(checked, session, clocks):
@@ -282,7 +282,7 @@ class Room:
                 session.entered = self.ledger.entered  # as above, for what of it is known
                 return
             self._write(check(ready, self.limits), session, now, typed)
-        if self.pending:
+        if self.pending.items:
             self.release(now)
 
     def _goes_on(self, checked: Checked, session: Session) -> bool:

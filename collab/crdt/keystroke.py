@@ -22,6 +22,8 @@ _STRING = rb"([\x01-\x7f])(.*)\x00\Z"  # its length, its bytes, an empty delete 
 _AFTER, _BETWEEN = 0x84, 0xC4  # a string with a left origin, or with both; not the value of a key
 
 match_typed = re.compile(_ONE_OF_EACH + _ORIGINS + _STRING, re.DOTALL).match
+_ONE_DELETION = b"\x00\x01"  # no structs, and one client's deletions
+
 match_deleted = re.compile(rb"\x00\x01" + _INT + rb"\x01" + _INT * 2 + rb"\Z").match
 
 _clients: dict[bytes, int] = {}
@@ -54,39 +56,43 @@ def _read_long(raw: bytes) -> int:
 
 def read_keystroke(update: bytes, limits: Limits) -> Checked | None:
     """What the gate says of the update, or None if the parser must look at it."""
+    if update.startswith(_ONE_DELETION):
+        return _read_deletion(update, limits)
     found = match_typed(update)
     if found is None:
-        return _read_deletion(update, limits) if update[:2] == b"\x00\x01" else None
+        return None
     own, at, left, left_at, right, right_at, only, only_at, size, text = found.groups()
     if len(text) != size[0]:
         return None
     client, clock = _clients.get(own) or read_int(own), read_int(at)
-    if text.isascii():
-        end = clock + size[0]
-    elif (length := _utf16_length(text)) is None:
-        return None
-    else:
-        end = clock + length
-    if client > limits.client_id_max or end > limits.clock_max:
+    length = size[0] if text.isascii() else _utf16_length(text)
+    if length is None or client > limits.client_id_max or clock + length > limits.clock_max:
         return None
     needs: Mapping[int, int] | None = NOTHING_NEEDED
-    if only == own or left == own == right:
-        if read_int(only_at or left_at) >= clock or read_int(only_at or right_at) >= clock:
+    before = -2  # the clock of its left origin, if that is the author's own
+    if only is not None:
+        if only == own:
+            before = read_int(only_at)
+            if before >= clock:
+                return None
+        else:
+            needs = _needs((only, only_at), client, clock, limits)
+    elif left == own == right:
+        before = read_int(left_at)
+        if before >= clock or read_int(right_at) >= clock:
             return None
-    elif only is None:
-        needs = _needs((left, left_at, right, right_at), client, clock, limits)
     else:
-        needs = _needs((only, only_at), client, clock, limits)
+        needs = _needs((left, left_at, right, right_at), client, clock, limits)
+        if left == own:
+            before = read_int(left_at)
     if needs is None:
         return None
-    body = found.end(2)
-    runs, tail, info = ((client, clock, end),), len(update) - 1, update[body]
+    body, tail, runs = len(own) + len(at) + 2, len(update) - 1, ((client, clock, clock + length),)
+    info = update[body]
     if info == _AFTER:
-        follows = only == own and read_int(only_at) == clock - 1
-        return Checked(update, runs, needs, (), 1, body, tail, text, b"", follows)
+        return Checked(update, runs, needs, (), 1, body, tail, text, b"", before == clock - 1)
     if info == _BETWEEN:
-        follows = left == own and read_int(left_at) == clock - 1
-        return Checked(update, runs, needs, (), 1, body, tail, text, right + right_at, follows)
+        return Checked(update, runs, needs, (), 1, body, tail, text, right + right_at, before == clock - 1)
     return Checked(update, runs, needs, (), 1, body, tail)
 
 
@@ -114,7 +120,9 @@ def _read_deletion(update: bytes, limits: Limits) -> Checked | None:
     found = match_deleted(update)
     if found is None:
         return None
-    client, start, length = map(read_int, found.groups())
+    own, at, size = found.groups()
+    client, start = _clients.get(own) or read_int(own), read_int(at)
+    length = size[0] if len(size) == 1 else read_int(size)
     if not 0 < length <= limits.deleted_run_max or client > limits.client_id_max or start + length > limits.clock_max:
         return None
     return Checked(update, (), NOTHING_NEEDED, ((client, start, start + length),), 0, 1, 1)

@@ -11,6 +11,7 @@ from collab.crdt.checked import Checked
 from collab.limits import Limits
 from collab.protocol.varint import write_varuint
 
+_UPDATE, _ONE_OF_EACH = b"\x00\x02", b"\x01\x01"  # a message with an update; one client and one struct in it
 _AFTER, _BETWEEN = b"\x84", b"\xc4"  # a string with a left origin, or with both
 
 
@@ -18,31 +19,40 @@ class Streak:
     """One author's run of letters, each behind the one before; `clock` is that of the next one."""
 
     __slots__ = (
-        *("_at", "_body", "_clock_max", "_end", "_front", "_head", "_needs", "_origin", "_own", "_right", "_size"),
+        *("_at", "_before", "_body", "_clock_max", "_head", "_id", "_own", "_needs", "_right", "_size"),
         *("client", "clock"),
     )
 
     def __init__(self, last: Checked, limits: Limits) -> None:
         """`last` is the string that was taken last and itself followed what was typed before it."""
-        self.client, _, self.clock = last.runs[0]
+        self.client = last.runs[0][0]
+        self._id = write_varuint(self.client)
+        self._own = _ONE_OF_EACH + self._id
+        self._at = 3 + len(self._own)
+        self._clock_max = limits.clock_max
+        self.follow(last)
+
+    def follow(self, last: Checked) -> None:
+        """The same author has typed something else; only behind what goes on where the last string ended is a letter
+        awaited.
+        """
+        self.clock = last.runs[0][2]
+        if not last.follows:
+            self._size = -1
+            return
         self._needs = last.needs  # met by now, and for ever
         self._right = last.right
-        self._end = last.right + b"\x01"  # the text has one byte
-        self._clock_max = limits.clock_max
-        own = write_varuint(self.client)
-        self._own = b"\x01\x01" + own
-        self._origin = (_BETWEEN if last.right else _AFTER) + own
-        self._size = 0
-        self._expect(write_varuint(self.clock - 1))
+        self._expect()
 
-    def _expect(self, before: bytes) -> None:
-        self._at = at = write_varuint(self.clock)
-        size = len(self._own) + len(at) + len(self._origin) + len(before) + len(self._end) + 5
-        if size != self._size:
-            self._size = size
-            self._body = len(self._own) + len(at)
-            self._front = b"\x00\x02" + bytes((size - 3,)) + self._own  # ids and clocks are bounded: 48 bytes at most
-        self._head = self._front + at + self._origin + before + self._end
+    def _expect(self) -> None:
+        at, right = write_varuint(self.clock), self._right
+        origin = (_BETWEEN if right else _AFTER) + self._id
+        body = b"".join((self._own, at, origin, write_varuint(self.clock - 1), right, b"\x01"))  # the text has one byte
+        size = len(body) + 2
+        self._size = size + 3
+        self._body = len(self._own) + len(at)
+        self._before = self._at + len(at) + len(origin)
+        self._head = bytearray(_UPDATE + bytes((size,)) + body)  # ids and clocks are bounded: 48 bytes at most
 
     def read(self, message: bytes) -> Checked | None:
         """What the gate says of the update in a message that goes on here; None if it is any other message."""
@@ -56,10 +66,14 @@ class Streak:
         ):
             return None
         runs = ((self.client, clock, clock + 1),)
-        text, right = message[-2:-1], self._right
-        return Checked(message[3:], runs, self._needs, (), 1, self._body, size - 4, text, right, True)
+        return Checked(message[3:], runs, self._needs, (), 1, self._body, size - 4, message[-2:-1], self._right, True)
 
     def go_on(self) -> None:
         """The letter was taken."""
-        self.clock += 1
-        self._expect(self._at)
+        self.clock = clock = self.clock + 1
+        if clock & 127 > 1:  # no carry in either of the two integers: their lowest seven bits stand first
+            head = self._head
+            head[self._at] += 1
+            head[self._before] += 1
+        else:
+            self._expect()

@@ -104,6 +104,20 @@ def test_other_messages_are_left_to_the_gate(update: bytes) -> None:
     assert streak.read(encode_update(letter(7, 10, None))) is not None
 
 
+def test_what_its_author_typed_elsewhere_is_gone_on_with() -> None:
+    streak = begun(7, 9, None)
+    streak.follow(check(letter(7, 10, (9, 3))))
+    message = encode_update(letter(7, 11, (9, 3)))
+    found, expected = streak.read(message), gated(message)
+    assert found is not None and expected is not None and fields(found) == fields(expected)
+    streak.go_on()
+    streak.follow(check(b"\x01\x01\x07\x0c\x84\x07\x02\x01x\x00"))  # a jump
+    assert streak.clock == 13
+    assert streak.read(encode_update(letter(7, 13, None))) is None, "what stands right of it is not known"
+    streak.follow(check(letter(7, 13, None)))
+    assert streak.read(encode_update(letter(7, 14, None))) is not None
+
+
 def test_no_message_is_read_in_part() -> None:
     streak, message = begun(7, 9, None), encode_update(letter(7, 10, None))
     for cut in range(len(message)):

@@ -12,7 +12,7 @@ from collab.limits import Limits
 from collab.protocol.messages import encode_update
 from collab.types import Access
 from tests.unit.test_room import enter, make_room, show
-from tests.updates import deleted, typed, vector
+from tests.updates import deleted, typed, typed_after, vector
 
 
 def letter(clock: int, client: int = 7) -> bytes:
@@ -30,7 +30,7 @@ def typist(room: Room, letters: int = 3) -> Session:
 
 def take(room: Room, session: Session, message: bytes) -> float | None:
     assert session.streak is not None
-    return room.typing.take(session, session.streak, message, 0.0)
+    return room.typing.take(room, session, session.streak, message, 0.0)
 
 
 def test_both_ways_give_the_same_room() -> None:
@@ -48,6 +48,66 @@ def test_both_ways_give_the_same_room() -> None:
     assert short.drain().entries == long.drain().entries
     show(short), show(long)
     assert to_short.take() == to_long.take()
+
+
+CORRECTIONS = [
+    deleted(7, 2, 1),
+    typed_after(7, 3, "in its own text", (7, 0)),
+    typed(7, 18, "x"),
+    deleted(7, 0, 19),
+    typed_after(7, 19, "after another's", (9, 0)),
+    typed(7, 34, "x"),
+    deleted(9, 0, 1),
+    typed(7, 35, "ü"),
+    typed(7, 36, "y"),
+]
+
+
+def test_corrections_and_jumps_go_the_short_way_and_give_the_same_room() -> None:
+    short, long = make_room(), make_room()
+    for room in (short, long):
+        room.submit(typed(9, 0, "b"), "rest", "rest", 0.0)
+    short_one, (long_one, _) = typist(short), enter(long, "a")
+    (_, to_short), (_, to_long) = enter(short, "b"), enter(long, "b")
+    for clock in range(3):
+        long.receive(long_one, letter(clock), 0.0)
+    for update in CORRECTIONS:
+        assert take(short, short_one, encode_update(update)) == 0.0
+        long.receive(long_one, encode_update(update), 0.0)
+    assert short_one.entered == long_one.entered == short.ledger.entered == 4 + len(CORRECTIONS)
+    assert short.history.clocks.next == long.history.clocks.next
+    assert short.history.clocks.deleted == long.history.clocks.deleted
+    assert short.drain().entries == long.drain().entries
+    show(short), show(long)
+    assert to_short.take() == to_long.take()
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        typed(7, 5, "ahead"),
+        typed(7, 2, "known"),
+        typed(8, 0, "another client"),
+        typed_after(7, 3, "behind what is not there", (9, 5)),
+        typed_after(7, 3, "behind itself", (7, 3)),
+        deleted(7, 3, 1),
+        deleted(9, 0, 1),
+        deleted(7, 1, 1),  # once more
+        deleted(7, 1, 0),
+        typed(7, 3, "x") + b"\x00",
+        typed(7, 3, "x")[:-1],
+    ],
+)
+def test_what_must_wait_or_adds_nothing_or_is_wrong_goes_the_long_way(update: bytes) -> None:
+    room = make_room()
+    session = typist(room)
+    assert take(room, session, encode_update(deleted(7, 1, 1))) == 0.0
+    entered = room.ledger.entered
+    assert take(room, session, encode_update(update)) is None
+    step2 = b"\x00\x01" + encode_update(update)[2:]
+    assert take(room, session, step2) is None
+    assert room.ledger.entered == entered and room.history.clocks.next == {7: 3}
+    assert take(room, session, letter(3)) == 0.0, "the next letter is still awaited"
 
 
 def test_what_was_held_for_the_letter_is_taken_with_it() -> None:
