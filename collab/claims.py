@@ -56,7 +56,7 @@ class Claims:
         self._hub = hub
         self._tell = tell
         self._clock = clock
-        self._asked: dict[tuple[Slot, int], tuple[Session, float]] = {}  # ours, and until when they may answer
+        self._asked: dict[tuple[Slot, int], tuple[Session, float | None]] = {}  # ours; until when they may answer
 
     def tell_news(self, slot: Slot) -> None:
         """Ids that sessions here have taken, or whose sessions have left, since the last time."""
@@ -116,7 +116,7 @@ class Claims:
         if kind is Kind.ASKING:
             slot.room.authors.wait(client, time.monotonic() + ANSWER_S)
         elif kind is Kind.LIVES:
-            owner.heard = True
+            owner.answered = True
 
     # ------------------------------------------------------------------ an id of ours, wanted elsewhere
 
@@ -135,7 +135,7 @@ class Claims:
     def _ask(self, slot: Slot, client: int, owner: Session) -> None:
         self._tell(Kind.ASKING, slot, encode_claims([(client, 0)]))
         if (slot, client) not in self._asked:
-            owner.outbox.heard = False
+            owner.outbox.answered = False
             owner.outbox.ping()
             self._asked[slot, client] = owner, time.monotonic() + ANSWER_S
             self._look_later(slot, client)
@@ -147,10 +147,10 @@ class Claims:
         owner, until = self._asked.pop((slot, client))
         if slot.room.authors.owner(client) is not owner:
             return
-        if owner.outbox.heard:
+        if owner.outbox.answered:
             self._tell(Kind.LIVES, slot, encode_claims([(client, slot.claimed_ms.get(client, 0))]))
-        elif time.monotonic() < until:
-            self._asked[slot, client] = owner, until
+        elif until is not None:  # once more after the time is up: an answer may lie unread, if this node was late
+            self._asked[slot, client] = owner, until if time.monotonic() < until else None
             self._look_later(slot, client)
         else:
             owner.outbox.close(SlowReader("no sign of life, and its client is back on another node"))

@@ -15,7 +15,7 @@ class Recorder:
         self.wire: list[bytes] = []
         self.closed: CollabError | None = None
         self.pings = 0
-        self.heard = True
+        self.answered = self.heard = True
         self.holding = False
         self.on_write: Callable[[], None] = lambda: None
 

@@ -30,13 +30,25 @@ HELD_MAX = 64  # updates held per contest; whoever wins one that overflowed must
 class Contest:
     """A second connection wants an id that the first one holds; what it wrote waits here for the outcome."""
 
-    __slots__ = ("bytes", "client", "contender", "overflowed", "owner", "presence", "typed", "until", "updates")
+    __slots__ = (
+        "bytes",
+        "client",
+        "contender",
+        "last_look",
+        "overflowed",
+        "owner",
+        "presence",
+        "typed",
+        "until",
+        "updates",
+    )
 
     def __init__(self, client: int, owner: Session | Distant, contender: Session, until: float) -> None:
         self.client = client
         self.owner = owner
         self.contender = contender
         self.until = until
+        self.last_look = False  # its time is up, but an answer may lie unread: this process may itself have been late
         self.typed = False  # it typed as this id; otherwise it only passed on what it had
         self.updates: list[Checked] = []
         self.bytes = 0  # of the updates
@@ -110,14 +122,14 @@ class Authors:
         if found is None:
             until = now + (NODE_ANSWER_S if isinstance(owner, Distant) else ANSWER_S)
             found = self.contests[client, contender] = Contest(client, owner, contender, until)
-            owner.outbox.heard = False
+            owner.outbox.answered = False
             owner.outbox.ping()
         return found
 
     def go_on(self, contest: Contest, now: float) -> None:
         """The owner lives, but what the contender passed on has not come from it yet: ask again."""
-        contest.until = now + ANSWER_S
-        contest.owner.outbox.heard = False
+        contest.until, contest.last_look = now + ANSWER_S, False
+        contest.owner.outbox.answered = False
         contest.owner.outbox.ping()
         self.contests[contest.client, contest.contender] = contest
 
@@ -125,7 +137,7 @@ class Authors:
         """The owner's node asks it: contests for the id are open until then."""
         for contest in self.contests.values():
             if contest.client == client:
-                contest.until = until
+                contest.until, contest.last_look = until, False
 
     def leave(self, session: Session | Distant) -> list[Contest]:
         """Frees the session's ids; returns the contests that this decides for the contender."""
@@ -141,9 +153,15 @@ class Authors:
         return won
 
     def decide(self, now: float) -> tuple[list[Contest], list[Contest]]:
-        """(contests in which the owner is alive, contests in which it did not answer in time); both are closed."""
-        alive = [c for c in self.contests.values() if c.owner.outbox.heard]
-        dead = [c for c in self.contests.values() if not c.owner.outbox.heard and now >= c.until]
+        """(contests in which the owner is alive, contests in which it did not answer in time); both are closed.
+
+        To be called again and again, with what came in meanwhile read in between.
+        """
+        alive = [c for c in self.contests.values() if c.owner.outbox.answered]
+        late = [c for c in self.contests.values() if not c.owner.outbox.answered and now >= c.until]
+        dead = [c for c in late if c.last_look]
+        for contest in late:
+            contest.last_look = True
         for contest in (*alive, *dead):
             del self.contests[contest.client, contest.contender]
         return alive, dead

@@ -12,12 +12,12 @@ ANSWER_S = 0.5  # how long its node has to say that it asks there; then it has a
 class Distant:
     """One holder of one id. It is its own outbox: a ping asks its node, and its node's answer is a sign of life."""
 
-    __slots__ = ("heard", "node", "ping")
+    __slots__ = ("answered", "node", "ping")
 
     def __init__(self, node: str, ping: Callable[[], None]) -> None:
         self.node = node
         self.ping = ping
-        self.heard = False
+        self.answered = False
 
     @property
     def outbox(self) -> Distant:

@@ -18,10 +18,14 @@ FRAMES_AT_ONCE = 50  # paid for together
 class Outbox(Protocol):
     """The socket's side of a session: bounded output, plain calls.
 
-    `heard` is set by every frame of the peer, pongs included, and cleared by whoever listens for signs of life.
+    Every frame of the peer is a sign of life, pongs included, and sets both flags. Each has one who clears it and then
+    asks: with one flag for both, a look round would take from a contest the answer that had just come in.
     """
 
+    answered: bool
+    """Since a contest for its client id asked (`core/authors.py`)."""
     heard: bool
+    """Since upkeep last looked round."""
 
     def write(self, wire: bytes) -> None:
         """Sends ready-made WebSocket frames. Never blocks, never raises for a connection that is gone."""

@@ -37,7 +37,7 @@ class AsgiOutbox:
         self.reading.set()
         self.error: CollabError | None = None
         self.full = False
-        self.heard = True
+        self.answered = self.heard = True
 
     def write(self, wire: bytes) -> None:
         """Queues; the frames are taken apart again, since the ASGI server does its own framing."""
@@ -72,7 +72,7 @@ class AsgiOutbox:
 
     def ping(self) -> None:
         """ASGI servers ping by themselves."""
-        self.heard = True
+        self.answered = self.heard = True
 
     def renew(self, token: bytes) -> None:
         """Presents a fresh ticket or token."""

@@ -27,6 +27,7 @@ class FastSocket(WSListener):
     __slots__ = (
         "_take",
         "admission",
+        "answered",
         "backlog",
         "full",
         "heard",
@@ -47,7 +48,7 @@ class FastSocket(WSListener):
         self.session: Session | None = None
         self.transport: WSTransport | None = None
         self.parts: list[bytes] | None = None
-        self.heard = True
+        self.answered = self.heard = True
         self.full = False
         self.held = False
         self.resting = False
@@ -100,11 +101,12 @@ class FastSocket(WSListener):
 
     def go_on(self) -> None:
         """Reads again."""
-        self.held, self.heard = False, True
+        self.held = False
+        self.answered = self.heard = True
         self._wake()
 
     def ping(self) -> None:
-        """A WebSocket ping; any frame in answer sets `heard`."""
+        """A WebSocket ping; any frame in answer sets `answered` and `heard`."""
         if self.transport is not None and not self.transport.is_disconnected:
             self.transport.send_ping()
 
@@ -134,7 +136,7 @@ class FastSocket(WSListener):
                 self.sockets.hub.pause(self.admission.slot, self.session)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        self.heard = True
+        self.answered = self.heard = True
         self.unread = 0
         kind = frame.msg_type
         if kind == BINARY and frame.fin and self.parts is None and not frame.rsv1:
@@ -144,7 +146,7 @@ class FastSocket(WSListener):
         elif kind == CLOSE:
             self._leave()
             if not transport.is_close_frame_sent:
-                transport.send_close(frame.get_close_code())
+                transport.send_close(frame.get_close_code() or WSCloseCode.OK)  # most say none, and 0 is not one
             transport.disconnect()
         elif kind == WSMsgType.PING:
             self._pong(frame.get_payload_as_bytes())
@@ -257,7 +259,7 @@ class FastSocket(WSListener):
         if self.held or self.resting:
             return
         if self.sockets.hub.congested:
-            self.heard = True  # it cannot be heard now
+            self.answered = self.heard = True  # it cannot be heard now
             self._rest(self.sockets.hub.settings.full_pause_s)
         elif self.backlog is not None:
             self.backlog.take()

@@ -50,7 +50,7 @@ async def both(pair: Pair) -> tuple[Place, Place]:
 
 
 def answers_pings(outbox: Recorder) -> None:
-    outbox.ping = lambda: setattr(outbox, "heard", True)  # type: ignore[method-assign]
+    outbox.ping = lambda: setattr(outbox, "answered", True)  # type: ignore[method-assign]
 
 
 async def test_a_cloned_tab_on_another_node_is_told_and_nothing_of_it_is_taken(pair: Pair) -> None:

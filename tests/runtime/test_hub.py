@@ -14,7 +14,7 @@ from collab.checkpoint import Checkpointer
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import build
-from collab.errors import Draining, EngineUnavailable, Gone, Overloaded, SlowReader, StorageUnavailable
+from collab.errors import AuthorIdInUse, Draining, EngineUnavailable, Gone, Overloaded, SlowReader, StorageUnavailable
 from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_step1, encode_step2, encode_update
 from collab.services import UPDATES_PER_ROW, consider
 from collab.store.base import Stored
@@ -229,6 +229,20 @@ async def test_peers_without_a_sign_of_life_are_pinged_and_then_closed(bench: Be
         await bench.upkeep.once(now + 20 * step)
     assert outbox.pings == 2
     assert isinstance(outbox.closed, SlowReader)
+
+
+async def test_upkeeps_look_round_does_not_take_an_answer_from_a_contest(bench: Bench) -> None:
+    slot, owner, to_owner = await bench.enter()
+    _, clone, to_clone = await bench.enter()
+    bench.hub.receive(slot, owner, encode_update(typed(1, 0, "x")))
+    bench.hub.receive(slot, clone, encode_update(typed(1, 1, "y")))
+    assert to_owner.pings == 1
+    to_owner.answered = to_owner.heard = True  # the pong
+    await bench.upkeep.once(asyncio.get_running_loop().time() + 20)
+    assert not to_owner.heard
+    slot.room.contests.decide(asyncio.get_running_loop().time())
+    assert isinstance(to_clone.closed, AuthorIdInUse)
+    assert to_owner.closed is None
 
 
 async def test_a_reader_that_stays_stuck_is_told_to_come_back(bench: Bench) -> None:

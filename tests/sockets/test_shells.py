@@ -72,6 +72,15 @@ async def test_two_clients_see_each_others_edits_and_are_told_what_is_durable(no
     await b.close()
 
 
+async def test_a_client_that_says_goodbye_without_a_code_is_answered_in_order(node: Node) -> None:
+    """Browsers do, when a page calls `close()`; what is no valid close code they report as a broken connection."""
+    socket = await greeted(node.url + "doc")
+    socket.protocol.send_close()
+    socket.send_data()
+    await asyncio.wait_for(socket.wait_closed(), 30)
+    assert socket.close_code in (1000, 1005)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [("a%2Fb", "a/b"), ("my%20room/%C3%BC", "my%20room%2F%C3%BC"), ("%41", "A"), ("50%25", "50%25")],

@@ -23,12 +23,18 @@ def contested() -> tuple[Room, Session, Recorder, Session, Recorder]:
     return room, a, to_a, b, to_b
 
 
+def run_out(room: Room, now: float) -> None:
+    """Two looks, as the hub takes them one after the other."""
+    room.contests.decide(now)
+    room.contests.decide(now)
+
+
 def test_a_cloned_tab_is_told_and_its_edit_does_not_replace_the_owners() -> None:
     room, a, to_a, b, to_b = contested()
     room.receive(b, encode_update(typed(1, 5, "clone")), 1.0)
     assert not room.dirty
     assert to_a.pings == 1
-    to_a.heard = True
+    to_a.answered = True
     room.contests.decide(1.5)
     assert isinstance(to_b.closed, AuthorIdInUse)
     assert to_a.closed is None
@@ -40,14 +46,25 @@ def test_a_client_that_is_back_while_its_old_socket_is_half_dead_takes_over_and_
     room, _, to_a, b, to_b = contested()
     room.receive(b, encode_step2(typed(1, 5, " again")), 1.0)
     room.receive(b, encode_update(typed(1, 11, "!")), 1.5)
-    room.contests.decide(2.9)
+    run_out(room, 2.9)
     assert not room.dirty, "the old socket has two seconds"
-    room.contests.decide(3.1)
+    run_out(room, 3.1)
     assert isinstance(to_a.closed, SlowReader)
     assert to_b.closed is None
     assert [entry.update for entry in room.drain().entries] == [typed(1, 5, " again"), typed(1, 11, "!")]
     room.receive(b, encode_update(typed(1, 12, "?")), 4.0)
     assert room.dirty, "the id is the new connection's now"
+
+
+def test_a_server_that_was_late_itself_reads_what_came_meanwhile_before_it_calls_anybody_dead() -> None:
+    room, _, to_a, b, to_b = contested()
+    room.receive(b, encode_update(typed(1, 5, "clone")), 1.0)
+    room.contests.decide(60.0)
+    assert to_a.closed is None
+    to_a.answered = True
+    room.contests.decide(60.25)
+    assert isinstance(to_b.closed, AuthorIdInUse)
+    assert to_a.closed is None
 
 
 def test_what_waits_is_taken_at_once_when_the_old_socket_ends_by_itself() -> None:
@@ -62,7 +79,7 @@ def test_a_relay_of_a_live_owners_edit_is_no_second_writer() -> None:
     room, a, to_a, b, to_b = contested()
     room.receive(b, encode_update(typed(1, 5, "x")), 1.0)
     room.receive(a, encode_update(typed(1, 5, "x")), 1.1)
-    to_a.heard = True
+    to_a.answered = True
     room.contests.decide(1.5)
     assert to_b.closed is None
     assert [entry.update for entry in room.drain().entries] == [typed(1, 5, "x")]
@@ -74,7 +91,7 @@ def test_a_step_2_that_carries_a_live_owners_edits_brings_only_the_rest() -> Non
     room.receive(b, encode_step2(mixed), 1.0)
     assert len(room.drain().entries) == 1
     assert room.history.clocks.next == {1: 5, 9: 4}
-    to_a.heard = True
+    to_a.answered = True
     room.contests.decide(1.5)
     assert to_b.closed is None, "a step 2 passes on what the client has; that is no offence"
 
@@ -125,7 +142,7 @@ def test_presence_moves_to_the_connection_of_a_client_that_is_back() -> None:
     show(room)
     to_b.take()
     room.receive(b, encode_awareness(b'\x01\x01\x02\x07{"x":1}'), 1.0)
-    room.contests.decide(3.1)
+    run_out(room, 3.1)
     assert isinstance(to_a.closed, SlowReader)
     assert room.awareness.people() == [(1, 2, b'{"x":1}')]
 
@@ -136,7 +153,7 @@ def test_what_waits_in_a_contest_is_not_called_saved() -> None:
     room.receive(b, encode_update(typed(1, 5, "x")), 1.0)
     room.receive(b, encode_status(b"\x07"), 1.1)
     assert to_b.take() == [], "its edit is in no commit"
-    room.contests.decide(3.1)
+    run_out(room, 3.1)
     show(room)
     assert to_b.take() == []
     room.committed(2, 2)
@@ -151,7 +168,7 @@ def test_a_contest_that_ends_with_the_owners_own_copy_lets_the_relay_be_called_s
     show(room)
     room.committed(1, 2)
     to_b.take()
-    to_a.heard = True
+    to_a.answered = True
     room.contests.decide(1.5)
     assert to_b.take() == [encode_status(b"\x07")]
 
@@ -162,7 +179,7 @@ def test_a_step_2_whose_foreign_part_never_comes_is_never_called_saved() -> None
     room.receive(b, encode_status(b"\x07"), 1.1)
     show(room)
     room.committed(1, 1)
-    to_a.heard = True
+    to_a.answered = True
     room.contests.decide(1.5)
     assert to_b.take() == []
     assert to_b.closed is None
@@ -172,7 +189,7 @@ def test_a_contender_that_typed_more_than_is_held_comes_back_and_brings_it_again
     room, _, to_a, b, to_b = contested()
     for at in range(HELD_MAX + 1):
         room.receive(b, encode_update(typed(1, 5 + at, "x")), 1.0)
-    room.contests.decide(3.1)
+    run_out(room, 3.1)
     assert isinstance(to_a.closed, SlowReader)
     assert isinstance(to_b.closed, Overloaded)
     assert to_b.closed.may_retry
@@ -215,11 +232,11 @@ def test_a_relay_is_called_saved_once_the_owner_has_brought_the_same_and_that_is
     room.committed(1, 1)
     room.receive(b, encode_step2(typed(1, 5, "x")), 1.0)
     room.receive(b, encode_status(b"\x07"), 1.1)
-    to_a.heard = True
+    to_a.answered = True
     room.contests.decide(1.2)
     assert to_b.take() == [] and to_a.pings == 2, "the owner lives, but has not sent it yet"
     room.receive(a, encode_update(typed(1, 5, "x")), 1.3)
-    to_a.heard = True
+    to_a.answered = True
     room.contests.decide(1.5)
     assert to_b.take() == [] and not room.authors.contests
     show(room)

@@ -264,7 +264,7 @@ class Connection:
             self.server.is_disconnected = True
             self.listener.on_ws_disconnected(self.server)  # type: ignore[arg-type]
         elif message == b"pong":
-            self.listener.heard = True
+            self.listener.answered = self.listener.heard = True
         else:
             self.listener.on_ws_frame(self.server, Frame(WSMsgType.BINARY, message))  # type: ignore[arg-type]
 
