@@ -15,7 +15,8 @@ import structlog
 
 from collab.bus.base import Bus, Kind
 from collab.core.session import Session
-from collab.errors import CollabError, Draining, Overloaded, StorageUnavailable
+from collab.errors import CollabError, Draining, StorageUnavailable
+from collab.guarded import Condition, Guarded, Make
 from collab.inspection import Inline, Inspector
 from collab.limits import Limits
 from collab.metrics import Counters
@@ -82,6 +83,7 @@ class Hub:
         self.turns = Turns()
         self.reception = Reception(self, journal, inspector, self.turns)
         self.receive = self.reception.receive
+        self._guarded = Guarded(self, self.reception, journal, settings.commit_wait_s)
         self._opener = Opener(update_log, journal, limits, shorten, inspector, self.turns)
         self._journal = journal
         self._on_committed = on_committed
@@ -226,21 +228,19 @@ class Hub:
 
         Raises Overloaded, and takes nothing, while so much waits for the database that no more is taken.
         """
-        if self._journal.full:
-            raise Overloaded("too much waits for the database already; nothing of this was taken")
         number = await self.reception.submit(slot, update, author, session_id)
         self.settle(slot)
         return await self.durable(slot, number)
 
-    async def edit(
-        self, slot: Slot, author: str, make: Callable[[list[bytes], int], Awaitable[bytes | None]]
-    ) -> tuple[int, bool]:
+    async def edit(self, slot: Slot, author: str, make: Make, condition: Condition | None = None) -> tuple[int, bool]:
         """Content work: `make(parts, client_id)` returns an update or None; returns (seq, changed).
 
         One edit per room at a time, since they share the room's own CRDT client id, whose clock must not fork.
         """
         async with slot.editing:
             self.tick(slot)
+            if condition is not None:
+                return await self._guarded.edit(slot, author, make, condition)
             update = await make(slot.room.history.parts(), slot.client_id)
             if update is None:
                 return slot.room.ledger.seq, False

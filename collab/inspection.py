@@ -265,7 +265,7 @@ class Inspection:
             return
         if not room.authors.foreign(checked, session, room.history.clocks):
             with suppress(CollabError):
-                room.submit_checked(checked, session.principal.id, session.id, _now())
+                room.submit(checked, session.principal.id, session.id, _now())
                 self._settle(slot)
 
 

@@ -9,6 +9,7 @@ is settled.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections import deque
@@ -45,6 +46,7 @@ class _Waiting:
     document: DocumentId
     lineage: str
     since: float
+    expected: int | None = None
     entries: list[Entry] = field(default_factory=list)
     callers: list[tuple[int, OnDone]] = field(default_factory=list)  # (entries of this call, its callback)
     size_bytes: int = 0
@@ -108,7 +110,8 @@ class Journal:
         self._on_recovered = on_recovered
         self._sleep = sleep
         self._clock = clock
-        self._waiting: dict[tuple[DocumentId, str], _Waiting] = {}
+        self._waiting: dict[tuple[DocumentId, str, int], _Waiting] = {}  # the last is 0 but for rows of their own
+        self._own_rows = itertools.count(1)
         self._in_flight: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
@@ -138,11 +141,19 @@ class Journal:
         if self.unhealthy_since is not None:
             raise self.last_error or StorageUnavailable()
 
-    def append(self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: OnDone) -> None:
+    def append(
+        self,
+        document: DocumentId,
+        lineage: str,
+        entries: Sequence[Entry],
+        on_done: OnDone,
+        expected: int | None = None,
+    ) -> None:
         """Hands entries over for the next commit and returns at once; `on_done` is called when they are settled.
 
-        Calls of one document in the same batch share a row; each is told its own sequence numbers. Raises Draining
-        once the journal is closed, ValueError if there is no entry.
+        Calls of one document in the same batch share a row; each is told its own sequence numbers. With `expected`
+        they have a row of their own, which is stored only if the document stands at this seq; nothing may build on it
+        before. Raises Draining once the journal is closed, ValueError if there is no entry.
         """
         if self._closed:
             raise Draining()
@@ -151,9 +162,10 @@ class Journal:
         size = ENTRY_BYTES * len(entries)
         for _, _, update in entries:
             size += len(update)
-        waiting = self._waiting.get((document, lineage))
+        key = (document, lineage, 0 if expected is None else next(self._own_rows))
+        waiting = self._waiting.get(key)
         if waiting is None:
-            waiting = self._waiting[document, lineage] = _Waiting(document, lineage, self._clock())
+            waiting = self._waiting[key] = _Waiting(document, lineage, self._clock(), expected)
         waiting.add(entries, size, on_done)
         self.waiting_bytes += size
         if self._writer is None:
@@ -202,7 +214,10 @@ class Journal:
             while self._waiting:
                 await self._linger()
                 self._take()
-                batch = [Append(w.document, w.lineage, uuid_utils.uuid7().bytes, w.entries) for w in self._in_flight]
+                batch = [
+                    Append(w.document, w.lineage, uuid_utils.uuid7().bytes, w.entries, w.expected)
+                    for w in self._in_flight
+                ]
                 await self._settle(self._in_flight, batch)
                 self._in_flight = []
                 self._lingers_until = self._clock() + self._linger_s()
@@ -223,16 +238,14 @@ class Journal:
 
         One of each document: if that is refused, what builds on it still waits here, and is refused with it.
         """
-        taken: dict[DocumentId, _Waiting] = {}
+        taken: dict[DocumentId, tuple[DocumentId, str, int]] = {}
         size = 0
-        for waiting in self._waiting.values():
+        for key, waiting in self._waiting.items():
             size += waiting.size_bytes
             if taken and (size > COMMIT_BYTES_MAX or len(taken) >= COMMIT_ROWS_MAX):
                 break
-            taken.setdefault(waiting.document, waiting)
-        for waiting in taken.values():
-            del self._waiting[waiting.document, waiting.lineage]
-        self._in_flight = list(taken.values())
+            taken.setdefault(waiting.document, key)
+        self._in_flight = [self._waiting.pop(key) for key in taken.values()]
 
     async def _settle(self, taken: Sequence[_Waiting], batch: Sequence[Append]) -> None:
         """Every caller has been told when this returns. A batch that cannot be held is halved down to the culprit."""
@@ -295,7 +308,7 @@ class Journal:
         waiting.size_bytes = 0
         for on_done, own in waiting.shares(result):
             self._call(on_done, own)
-        if result.error is not None:
+        if result.error is not None and waiting.expected is None:  # else nothing was gathered on top of it
             for key in [key for key in self._waiting if key[0] == waiting.document]:
                 self._tell(self._waiting.pop(key), replace(result, lineage=key[1]))
 

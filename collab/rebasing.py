@@ -19,24 +19,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Siblings(Protocol):
-    """The other nodes."""
-
-    @property
-    def alone(self) -> bool:
-        """Whether there are none."""
-
-
 class Rooms(Protocol):
     """The hub, as far as it is needed here."""
 
     slots: dict[DocumentId, Slot]
     counters: Counters
     turns: Turns
-
-    @property
-    def neighbours(self) -> Siblings:
-        """The other nodes."""
 
 
 class Rebasing:
@@ -72,8 +60,8 @@ class Rebasing:
         slot = self._rooms.slots.get(document)
         if slot is None or slot.room.lineage != lineage or slot.room.history.base_seq >= checkpoint.seq:
             return None
-        if not self._rooms.neighbours.alone and slot.room.ledger.seq < checkpoint.seq:
-            return None  # it holds what others have committed and our people have not seen yet
+        if slot.room.ledger.seq < checkpoint.seq:
+            return None  # it holds what is committed and our people have not seen yet
         return slot
 
     def _put(self, document: DocumentId, lineage: str, checkpoint: Checkpoint, index: StateIndex) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import ceil
 from time import monotonic, thread_time
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from collab.core.allowance import Allowances
 from collab.core.bucket import Bucket
 from collab.core.session import Session
-from collab.errors import RateLimited
+from collab.crdt.checked import Checked
+from collab.errors import Overloaded, RateLimited
 from collab.inspection import PAUSE_S_MAX, Inspection, Inspector
 from collab.limits import Limits
 from collab.metrics import Counters
@@ -23,6 +24,8 @@ from collab.slot import Slot
 from collab.store.base import Appended, Entry
 from collab.turns import Turns
 from collab.types import ANONYMOUS, DocumentId
+
+T = TypeVar("T")
 
 SMALL_BYTES = 1024  # frames up to here are bounded by their number alone
 TYPED, KEYSTROKE_BYTES = b"\x00\x02", 128  # such frames are cheap, and measuring them would be dearer
@@ -40,9 +43,14 @@ class Writer(Protocol):
         """False from the first storage error until a commit works again."""
 
     def append(
-        self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: Callable[[Appended], None]
+        self,
+        document: DocumentId,
+        lineage: str,
+        entries: Sequence[Entry],
+        on_done: Callable[[Appended], None],
+        expected: int | None = None,
     ) -> None:
-        """Queues entries for the next commit; plain call."""
+        """Queues entries for the next commit; with `expected` only for a document that stands there. Plain call."""
 
     def hurry(self) -> None:
         """The next commit should not linger: somebody waits for it."""
@@ -167,11 +175,23 @@ class Reception:
     async def submit(self, slot: Slot, update: bytes, author: str, session_id: str) -> int:
         """An update that came by REST, into its room; returns the ledger number to wait for.
 
-        Raises as `Room.submit` does, and RateLimited for a user whose large updates cost others too much.
+        Raises as `admit` and `Room.submit` do.
         """
+        return await self.admit(
+            slot, update, author, lambda checked: slot.room.submit(checked, author, session_id, monotonic())
+        )
+
+    async def admit(self, slot: Slot, update: bytes, author: str, take: Callable[[Checked], T]) -> T:
+        """Checks an update that came by REST, a large one in a child, and gives it to `take`.
+
+        Raises as `Room.check` does, Overloaded while too much waits for the database, and RateLimited for a user whose
+        large updates cost others too much.
+        """
+        if self._journal.full:
+            raise Overloaded("too much waits for the database already; nothing of this was taken")
         clock = monotonic
         if len(update) <= self._limits.inline_bytes_max:
-            return slot.room.submit(update, author, session_id, clock())
+            return take(slot.room.check(update))
         work = Bucket(0.0, 0.0) if author == ANONYMOUS.id else self.allowances.of(author, clock()).work
         if owed_s := work.debt_s(clock()):
             raise RateLimited("too much work for this node", retry_after_s=ceil(owed_s))
@@ -180,6 +200,6 @@ class Reception:
         slot.room.refuse_retired(checked)
         began = thread_time()
         try:
-            return slot.room.submit_checked(checked, author, session_id, clock())
+            return take(checked)
         finally:
             work.take(clock(), thread_time() - began)

@@ -69,15 +69,21 @@ class Slot:
         self.heard_seq = 0  # other nodes say that the document stands here, or further
         self.held: dict[int, BusFrame] = {}  # their commits that came before an earlier one, by first seq
         self.filling = False  # a read of the log is scheduled
-        # Edits made on this node's behalf share one CRDT client id per opening. It is fresh each time: after a crash
-        # a reused id could give an uncommitted clock, which some client has already seen, a second meaning.
-        self.client_id = _random.randrange(1, 2**32)
+        self.renew_client()
         self.editing = asyncio.Lock()
         # Called with every message that comes in (session, bytes) and every run of frames that all are shown (None,
         # wire), while somebody traces this room.
         self.taps: set[Callable[[Session | None, bytes], None]] = set()
         self._listeners: set[Callable[[RoomEvent], Any]] = set()
         self._futures: set[asyncio.Future[Any]] = set()
+
+    def renew_client(self) -> None:
+        """Edits made on this node's behalf share one CRDT client id per opening.
+
+        It is fresh each time: after a crash a reused id could give an uncommitted clock, which some client has already
+        seen, a second meaning.
+        """
+        self.client_id = _random.randrange(1, 2**32)
 
     @property
     def behind(self) -> bool:

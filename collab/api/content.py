@@ -5,7 +5,7 @@ The formats themselves live in `collab/engine/formats.py`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -30,6 +30,7 @@ from collab.errors import (
     Unprocessable,
     UnsupportedMediaType,
 )
+from collab.guarded import Make
 
 router = APIRouter(prefix="/documents/{document}/content", tags=["content"])
 
@@ -52,9 +53,6 @@ Root = Annotated[
 RootType = Annotated[
     Kind | None, Query(alias="type", description="What the root is; inferred from its content where that can be.")
 ]
-Make = Callable[[Sequence[bytes], int], Awaitable[bytes | None]]
-"""(document's parts, CRDT client id) to the update that makes the edit; None if there is nothing to do."""
-
 TEXT = {"type": "string"}
 SHOWN: dict[str, Any] = {
     "description": "The content.",
@@ -203,17 +201,8 @@ async def patch_content(
 async def edit(target: Target, if_match: str | None, make: Make) -> Edited:
     """Makes an edit of the document as it is now and sends it the way of all updates.
 
-    With If-Match what people typed a moment ago counts: it is waited for, then compared, under the room's lock.
+    With If-Match what people typed a moment ago counts, and of several writers on any nodes one wins.
     """
-    hub = target.parts.hub
     async with target.room() as slot:
-        room = slot.room
-
-        async def checked(parts: list[bytes], client_id: int) -> bytes | None:
-            if if_match is not None:
-                await hub.durable(slot, room.ledger.entered)
-                etags.check_match(if_match, etags.version(room.lineage, room.ledger.seq))
-            return await make(room.history.parts(), client_id)
-
-        seq, changed = await hub.edit(slot, target.principal.id, checked)
-        return Edited(seq=seq, version=etags.version(room.lineage, seq), changed=changed)
+        seq, changed = await target.parts.hub.edit(slot, target.principal.id, make, etags.condition(if_match))
+        return Edited(seq=seq, version=etags.version(slot.room.lineage, seq), changed=changed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 from fastapi import Header
@@ -38,10 +38,20 @@ def none_match(header: str | None, name: str) -> bool:
     return any(tag in ("*", name) for tag, _ in _tags(header))
 
 
-def check_match(header: str | None, name: str) -> None:
-    """Raises PreconditionFailed unless If-Match is absent, `*`, or names this version (strong comparison)."""
-    if header is not None and not any(tag == "*" or (tag == name and not weak) for tag, weak in _tags(header)):
-        raise PreconditionFailed(f"the document is at version {name}")
+def condition(header: str | None) -> Callable[[str, int], None] | None:
+    """What If-Match demands of (lineage, seq): raises PreconditionFailed unless it names them (strong comparison).
+
+    None if it is absent, or `*`, which whatever exists fulfils.
+    """
+    if header is None or any(tag == "*" for tag, _ in _tags(header)):
+        return None
+    named = {tag for tag, weak in _tags(header) if not weak}
+
+    def check(lineage: str, seq: int) -> None:
+        if version(lineage, seq) not in named:
+            raise PreconditionFailed(f"the document is at version {version(lineage, seq)}")
+
+    return check
 
 
 def _tags(header: str) -> Iterator[tuple[str, bool]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from collab.core.awareness import decode_entries, encode_entries
 from collab.core.room import Room
+from collab.crdt.checked import Checked
 from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.errors import BadUpdate
@@ -23,9 +24,13 @@ def take_updates(room: Room, updates: Iterable[bytes], first_seq: int, last_seq:
 
     Raises BadUpdate if an update builds on what is not here: the room should then be loaded afresh.
     """
+    take_checked(room, (check(update, STORED) for update in updates), first_seq, last_seq, now)
+
+
+def take_checked(room: Room, updates: Iterable[Checked], first_seq: int, last_seq: int, now: float) -> None:
+    """The same for what has been checked elsewhere."""
     clocks = room.history.clocks
-    for update in updates:
-        checked = check(update, STORED)
+    for checked in updates:
         adds = not clocks.adds_nothing(checked)
         if adds and not clocks.is_ready(checked):
             raise BadUpdate("another node's update builds on what is not here")
@@ -34,7 +39,7 @@ def take_updates(room: Room, updates: Iterable[bytes], first_seq: int, last_seq:
             clocks.advance(checked)
             if adds and not room.elsewhere:
                 room.shown_to = room.history.position
-            room.history.add(update).seq = last_seq
+            room.history.add(checked.raw).seq = last_seq
         if adds:
             room.elsewhere.append(checked)
     room.ledger.reach(first_seq, last_seq)

@@ -23,15 +23,7 @@ from collab.core.typing import Typing
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.split import split
-from collab.errors import (
-    CollabError,
-    DocumentFull,
-    Forbidden,
-    LineageRetired,
-    RateLimited,
-    TooLarge,
-    Unprocessable,
-)
+from collab.errors import CollabError, DocumentFull, Forbidden, LineageRetired, RateLimited, TooLarge, Unprocessable
 from collab.limits import Limits
 from collab.protocol.frames import frame
 from collab.protocol.messages import (
@@ -142,7 +134,7 @@ class Room:
         pause = session.pay_frames(now) if session.frames_left < 0 else 0.0
         if kind is Kind.UPDATE or kind is Kind.STEP2:
             if body != EMPTY_UPDATE:
-                self.accept(self._check(body), session, now, kind is Kind.UPDATE)
+                self.accept(self.check(body), session, now, kind is Kind.UPDATE)
             if kind is Kind.STEP2:
                 self.promises.answered(session, self.may_write(session))
         elif kind is Kind.AWARENESS:
@@ -180,7 +172,8 @@ class Room:
         for other, entry in self.awareness.roll_call(session):
             other.write(frame(encode_awareness(encode_entries([entry]))))
 
-    def _check(self, update: bytes) -> Checked:
+    def check(self, update: bytes) -> Checked:
+        """Whether it is an update, and none of a purged document. Raises BadUpdate, TooLarge or LineageRetired."""
         checked = check(update, self.limits)
         if self.retired_authors:
             self.refuse_retired(checked)
@@ -217,24 +210,26 @@ class Room:
 
     # ------------------------------------------------------------------ the one write path
 
-    def submit(self, update: bytes, author: str, session_id: str, now: float) -> int:
-        """Takes an update that came by REST; returns the ledger number to wait for.
+    def submit(self, checked: Checked, author: str, session_id: str, now: float) -> int:
+        """Takes an update that came by REST, asked for retired authors before; returns the ledger number to wait for.
 
-        Raises BadUpdate, TooLarge, or Forbidden if it depends on updates that are not here.
+        Raises Forbidden, DocumentFull, TooLarge, or Unprocessable if it depends on updates that are not here.
         """
-        return self.submit_checked(self._check(update), author, session_id, now)
-
-    def submit_checked(self, checked: Checked, author: str, session_id: str, now: float) -> int:
-        """The same for what has passed the gate elsewhere; not asked for retired authors."""
-        if self.read_only is not None:
-            raise DocumentFull() if self.full else Forbidden(self.read_only)
-        clocks = self.history.clocks
-        if not clocks.adds_nothing(checked):
-            if not clocks.is_ready(checked):
-                raise Unprocessable("the update depends on updates that this document does not have")
+        if self.admits(checked):
             self._take(checked, None, author, session_id)
             self.release(now)
         return self.ledger.entered
+
+    def admits(self, checked: Checked) -> bool:
+        """False for what adds nothing. Raises as `submit` does; changes nothing."""
+        if self.read_only is not None:
+            raise DocumentFull() if self.full else Forbidden(self.read_only)
+        if self.history.clocks.adds_nothing(checked):
+            return False
+        if not self.history.clocks.is_ready(checked):
+            raise Unprocessable("the update depends on updates that this document does not have")
+        self._bound(checked)
+        return True
 
     def may_write(self, session: Session) -> bool:
         """Asked when an update is taken, not when it comes in: what was held must not outlive a permission."""
@@ -329,14 +324,17 @@ class Room:
                 held.session.contested += 1  # not "saved" yet
                 self.overdue.append(held)
 
-    def _take(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
+    def _bound(self, checked: Checked) -> None:
         if self.history.size_bytes + len(checked.raw) > self.limits.document_bytes_max:
             raise TooLarge(f"the document would exceed {self.limits.document_bytes_max} bytes")
         clocks, clients_max = self.history.clocks, self.limits.document_clients_max
         if len(clocks.next) + len(checked.runs) > clients_max:
             if len(clocks.next) + len(clocks.new_clients(checked)) > clients_max:
                 raise TooLarge(f"the document would have more than {clients_max} CRDT client ids")
-        clocks.advance(checked)
+
+    def _take(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:
+        self._bound(checked)
+        self.history.clocks.advance(checked)
         self.gather(checked, session, author, session_id)
 
     def gather(self, checked: Checked, session: Session | None, author: str, session_id: str) -> None:

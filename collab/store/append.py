@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from collab.errors import Gone, LineageRetired, Unprocessable
+from collab.errors import Gone, LineageRetired, PreconditionFailed, Unprocessable
 from collab.store.base import UNBORN, Append, Appended
 from collab.store.payload import checksum, encode_entries
 from collab.types import DocumentId
@@ -68,6 +68,9 @@ class Plan:
     def _number(self, prepared: Prepared, head: Locked) -> None:
         append, payload = prepared.append, prepared.payload
         _, seq, added = self.bumps.get(head.key) or (head.key, head.seq, 0)
+        if append.expected not in (None, seq):
+            self.refuse(append, PreconditionFailed(f"the document is at version {head.lineage}.{seq}"))
+            return
         first, last = seq + 1, seq + len(append.entries)
         self.bumps[head.key] = (head.key, last, added + len(payload))
         self.rows.append((head.key, last, first, append.batch, self.now, prepared.checksum, payload))

@@ -25,21 +25,23 @@ class Append:
 
     `lineage` is the one the room was opened with, UNBORN if there was no document then. A document that does not exist
     is created in the same transaction; one that was made meanwhile is taken as it is by an UNBORN append. `batch` is
-    unique per append (16 bytes): if a commit's outcome is unknown, the retry finds it.
+    unique per append (16 bytes): if a commit's outcome is unknown, the retry finds it. With `expected` it is stored
+    only if the document stands at this seq, all appends before it counted; else it is refused (PreconditionFailed).
     """
 
     document: DocumentId
     lineage: str
     batch: bytes
     entries: Sequence[Entry]
+    expected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
     """What the commit gave: entries have the sequence numbers first_seq..last_seq, in order.
 
-    `error` is set when this append alone was refused (deleted, purged or re-created meanwhile); nothing of it is
-    stored then, and the rest of the batch is not affected.
+    `error` is set when this append alone was refused (deleted, purged, re-created, or not where it was expected to
+    stand); nothing of it is stored then, and the rest of the batch is not affected.
     """
 
     document: DocumentId

@@ -12,7 +12,15 @@ import structlog
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from collab.errors import BadRequest, CollabError, Gone, LineageRetired, NotFound, Unprocessable
+from collab.errors import (
+    BadRequest,
+    CollabError,
+    Gone,
+    LineageRetired,
+    NotFound,
+    PreconditionFailed,
+    Unprocessable,
+)
 from collab.store import loading
 from collab.store.append import Prepared, plan, prepare
 from collab.store.base import Append, Appended, Checkpoint, Head, LogRow, Stored
@@ -95,7 +103,10 @@ class SqlLog:
             raise _Missing()
         result = plan(batch, heads, self._now())
         self._sql.write(connection, result)
-        return result.results
+        late = [p for p, done in zip(batch, result.results, strict=True) if isinstance(done.error, PreconditionFailed)]
+        # Or it was an earlier try of the same append, whose outcome was unknown, that moved the document on.
+        known = _known(connection, late) if late else {}
+        return [known.get(p.append.batch, done) for p, done in zip(batch, result.results, strict=True)]
 
     def _create_and_append(self, connection: Connection, batch: Sequence[Prepared]) -> list[Appended]:
         """Makes what is missing, unless its lineage is retired, then appends.

@@ -12,7 +12,7 @@ import uuid_utils
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collab.errors import BadRequest, Gone, LineageRetired, NotFound, Unprocessable
+from collab.errors import BadRequest, Gone, LineageRetired, NotFound, PreconditionFailed, Unprocessable
 from collab.store.base import UNBORN, Append, Appended, Checkpoint, Entry, Head
 from collab.store.open import Store
 
@@ -23,8 +23,10 @@ def entry(update: bytes = b"\x01\x02", author: str = "ann", session: str = "s1")
     return Entry(author, session, update)
 
 
-def append(document: str, *updates: bytes, lineage: str = "L1", batch: bytes | None = None) -> Append:
-    return Append(document, lineage, batch or uuid_utils.uuid7().bytes, [entry(u) for u in updates])
+def append(
+    document: str, *updates: bytes, lineage: str = "L1", batch: bytes | None = None, expected: int | None = None
+) -> Append:
+    return Append(document, lineage, batch or uuid_utils.uuid7().bytes, [entry(u) for u in updates], expected)
 
 
 async def commit(store: Store, *batch: Append) -> list[Appended]:
@@ -62,6 +64,17 @@ async def test_an_unborn_room_makes_its_document_or_finds_it_made(store: Store) 
     assert await commit(store, append("b", b"1", lineage=UNBORN)) == [Appended("b", made.lineage, 1, 1)]
     assert await commit(store, append("b", b"2", lineage=made.lineage)) == [Appended("b", made.lineage, 2, 2)]
     assert await updates(store, "a") == await updates(store, "b") == [b"1", b"2"]
+
+
+async def test_an_append_that_expects_a_seq_is_stored_there_or_not_at_all(store: Store) -> None:
+    """Refused alone; counted with the appends before it; and found, if an earlier try of it was stored."""
+    (first,) = await commit(store, append("a", b"1"))
+    here = append("a", b"2", expected=1)
+    done, late, other = await commit(store, here, append("a", b"3", expected=1), append("b", b"1"))
+    assert (done.last_seq, other.last_seq) == (2, 1)
+    assert isinstance(late.error, PreconditionFailed) and late.error.detail.endswith(f"{first.lineage}.2")
+    assert await commit(store, here, append("a", b"4", expected=2)) == [done, Appended("a", "L1", 3, 3)]
+    assert await updates(store, "a") == [b"1", b"2", b"4"]
 
 
 async def test_an_unborn_append_that_is_tried_again_is_found(store: Store) -> None:

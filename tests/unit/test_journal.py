@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collab.errors import Draining, LineageRetired, StorageUnavailable, Unprocessable
+from collab.errors import Draining, LineageRetired, PreconditionFailed, StorageUnavailable, Unprocessable
 from collab.journal import COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, ENTRY_BYTES, RETRY_MAX_S, Journal
 from collab.store.base import Appended, Entry
 from collab.store.open import open_store
@@ -50,9 +50,11 @@ class Bench:
         self.now += seconds
         await asyncio.sleep(0)
 
-    def append(self, document: str, *updates: bytes, author: str = "ann", lineage: str = "L1") -> None:
+    def append(
+        self, document: str, *updates: bytes, author: str = "ann", lineage: str = "L1", expected: int | None = None
+    ) -> None:
         entries = [Entry(author, "s1", update) for update in updates]
-        self.journal.append(document, lineage, entries, self.told.append)
+        self.journal.append(document, lineage, entries, self.told.append, expected)
 
     async def stored(self, document: str) -> list[bytes]:
         rows = await self.log.read(document, 0, 1000)
@@ -328,6 +330,28 @@ async def test_one_batch_holds_one_append_of_a_document(bench: Bench) -> None:
     bench.append("a", b"2", lineage="L1")
     await bench.journal.flush()
     assert [len(batch) for batch in bench.log.tried if batch] == [1, 1]
+
+
+async def test_of_appends_that_expect_one_seq_one_is_stored_and_refuses_nobody_else(bench: Bench) -> None:
+    bench.append("a", b"1")
+    await bench.journal.flush()
+    for update in (b"2", b"3"):
+        bench.append("a", update, expected=1)
+    bench.append("a", b"4")
+    await bench.journal.flush()
+    assert [done.last_seq for done in bench.told] == [1, 2, 0, 3]
+    assert isinstance(bench.told[2].error, PreconditionFailed)
+    assert await bench.stored("a") == [b"1", b"2", b"4"]
+
+
+async def test_an_expecting_append_whose_outcome_is_unknown_is_not_refused_for_its_own_sake(bench: Bench) -> None:
+    bench.append("a", b"1")
+    await bench.journal.flush()
+    bench.log.after.append(StorageUnavailable("the answer is lost"))
+    bench.append("a", b"2", expected=1)
+    await bench.journal.flush()
+    assert bench.told[-1] == Appended("a", "L1", 2, 2)
+    assert await bench.stored("a") == [b"1", b"2"]
 
 
 async def test_flushing_one_document_waits_for_no_other(bench: Bench) -> None:

@@ -284,20 +284,20 @@ def test_a_known_vector_gets_a_diff() -> None:
 def test_rest_and_sockets_share_one_path() -> None:
     room = make_room()
     _, to_a = enter(room, "a")
-    number = room.submit(HELLO, "key", "rest", 0.0)
+    number = room.submit(room.check(HELLO), "key", "rest", 0.0)
     show(room)
     assert to_a.take() == [encode_update(HELLO)]
     seqs: list[int] = []
     room.ledger.when_durable(number, seqs.append)
     room.committed(1, 1)
     assert seqs == [1]
-    assert room.submit(HELLO, "key", "rest", 0.0) == number, "the same update again adds nothing"
+    assert room.submit(room.check(HELLO), "key", "rest", 0.0) == number, "the same update again adds nothing"
 
 
 def test_rest_refuses_an_update_that_floats() -> None:
     room = make_room()
     with pytest.raises(CollabError, match="depends on"):
-        room.submit(typed(1, 3, "x"), "key", "rest", 0.0)
+        room.submit(room.check(typed(1, 3, "x")), "key", "rest", 0.0)
 
 
 def test_frames_beyond_the_rate_slow_the_socket() -> None:

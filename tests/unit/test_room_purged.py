@@ -30,7 +30,7 @@ def test_updates_that_name_a_retired_author_are_refused(room: Room, update: byte
     session = Session("s", ANONYMOUS, Access.WRITE, Recorder(), DEFAULT)
     room.join(session)
     with pytest.raises(LineageRetired):
-        room.submit(update, "a", "rest", 0.0)
+        room.submit(room.check(update), "a", "rest", 0.0)
     with pytest.raises(LineageRetired):
         room.receive(session, encode_update(update), 0.0)
     assert not room.dirty
@@ -50,18 +50,18 @@ def test_others_are_not_affected(room: Room) -> None:
     session = Session("s", ANONYMOUS, Access.WRITE, Recorder(), DEFAULT)
     room.join(session)
     room.receive(session, encode_step1(vector({1: 0})), 0.0)
-    assert room.submit(typed(1, 0, "new"), "a", "rest", 0.0) == 1
+    assert room.submit(room.check(typed(1, 0, "new")), "a", "rest", 0.0) == 1
 
 
 def test_the_state_holds_what_is_committed() -> None:
     """What is only shown is not in it, what was committed since is, and a known vector gets the rest."""
     room = Room("d", "0" * 16, History(None, None, 0), 0, DEFAULT)
-    room.submit(typed(1, 0, "ab"), "a", "rest", 0.0)
+    room.submit(room.check(typed(1, 0, "ab")), "a", "rest", 0.0)
     room.drain()
     assert room.state() == EMPTY_UPDATE
     room.committed(1, 1)
     assert room.state() == merge([typed(1, 0, "ab")])
-    room.submit(typed(1, 2, "cd"), "a", "rest", 0.0)
+    room.submit(room.check(typed(1, 2, "cd")), "a", "rest", 0.0)
     room.drain()
     room.committed(2, 2)
     assert room.state() == merge([typed(1, 0, "ab"), typed(1, 2, "cd")])

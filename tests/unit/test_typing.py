@@ -129,7 +129,7 @@ def closed(room: Room, session: Session) -> None:
 
 
 def known(room: Room, session: Session) -> None:
-    room.submit(typed(7, 3, "x"), "rest", "rest", 0.0)
+    room.submit(room.check(typed(7, 3, "x")), "rest", "rest", 0.0)
 
 
 def given_up(room: Room, session: Session) -> None:
