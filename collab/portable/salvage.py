@@ -11,6 +11,7 @@ from collab.crdt.decode import STORED
 from collab.crdt.diff import diff
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
+from collab.crdt.split import split
 from collab.errors import BadUpdate
 from collab.portable.archive import ArchiveWriter, Manifest
 from collab.portable.export import manifest, no_progress, snapshot_line, write_log
@@ -69,22 +70,25 @@ def consistent(remains: Remains, details: Document) -> tuple[list[LogRow], int]:
 
 def _take(waiting: list[LogRow], clocks: Clocks, rows: list[LogRow]) -> list[LogRow]:
     """Appends what is ready, as often as that makes something else ready; returns what is left."""
-    while True:
-        left = []
+    taken = True
+    while taken:
+        taken, left = False, list[LogRow]()
         for row in waiting:
             ready, ahead = _split(row, clocks)
             if ready:
-                seq = rows[-1].last_seq if rows else 0
+                taken, seq = True, rows[-1].last_seq if rows else 0
                 rows.append(LogRow(seq + 1, seq + len(ready), row.created_at, ready))
             if ahead:
                 left.append(LogRow(0, 0, row.created_at, ahead))
-        if sum(len(row.entries) for row in left) == sum(len(row.entries) for row in waiting):
-            return left
         waiting = left
+    return waiting
 
 
 def _split(row: LogRow, clocks: Clocks) -> tuple[list[Entry], list[Entry]]:
-    """A row's entries that are ready, their clocks noted, and those that are not; what adds nothing is dropped."""
+    """A row's entries as far as they are ready, their clocks noted, and the rest; what adds nothing is dropped.
+
+    An entry may be several people's, a history segment's always is: one of them may build on what is lost.
+    """
     ready, ahead = [], []
     for entry in row.entries:
         try:
@@ -94,11 +98,13 @@ def _split(row: LogRow, clocks: Clocks) -> tuple[list[Entry], list[Entry]]:
             continue
         if clocks.adds_nothing(checked):
             continue
-        if clocks.is_ready(checked):
-            clocks.advance(checked)
-            ready.append(entry)
-        else:
-            ahead.append(entry)
+        whole = clocks.is_ready(checked)
+        now, later = (entry.update, None) if whole else split(checked, clocks)
+        if now is not None:
+            clocks.advance(checked if whole else check(now, STORED))
+            ready.append(entry._replace(update=now))
+        if later is not None:
+            ahead.append(entry._replace(update=later))
     return ready, ahead
 
 

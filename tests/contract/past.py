@@ -32,19 +32,11 @@ class Past:
         """One commit every ten minutes; the second one of each hour is deleted by the third."""
         log = SqlLog(self.store.database, lambda: round(self.now.timestamp() * 1_000_000))
         for _ in range(hours * PER_HOUR):
-            update = self._next()
+            update = nth(len(self.updates))
             self.updates.append(update)
             entry = Entry("bob" if len(self.updates) % 6 == 0 else "ada", "s", update)
             await log.append([Append(document, "L", len(self.updates).to_bytes(16, "big"), [entry])])
             self.now += timedelta(hours=1) / PER_HOUR
-
-    def _next(self) -> bytes:
-        at = len(self.updates) % PER_HOUR
-        start = len(self.updates) // PER_HOUR * (PER_HOUR - 1 + len(SECRET) - 1)
-        if at == 2:
-            return deleted(1, start + 1, len(SECRET))
-        clock = start + (0 if at == 0 else at if at == 1 else at + len(SECRET) - 2)
-        return typed(1, clock, SECRET if at == 1 else "x")
 
     def retention(self, **policy: object) -> Retention:
         """On this store, folding in this process."""
@@ -62,3 +54,13 @@ class Past:
 
     async def rows(self, document: str = "d") -> Sequence[LogRow]:
         return await self.store.log.read(document, 0, 1000)
+
+
+def nth(number: int) -> bytes:
+    """What is typed at a document's n-th commit, counted from 0."""
+    at = number % PER_HOUR
+    start = number // PER_HOUR * (PER_HOUR - 1 + len(SECRET) - 1)
+    if at == 2:
+        return deleted(1, start + 1, len(SECRET))
+    clock = start + (0 if at == 0 else at if at == 1 else at + len(SECRET) - 2)
+    return typed(1, clock, SECRET if at == 1 else "x")

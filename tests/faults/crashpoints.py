@@ -1,10 +1,10 @@
 """A kill at every step: `python -m tests.faults.crashpoints --rounds 50 --seed 1`.
 
-Journal, checkpoint, restore, purge and import run in a child process that kills itself at its n-th step: a step is
-every suspension of any task, both sides of every SQL statement and every commit, counted from outside (a task factory
-and SQLAlchemy's events), so that production code holds no failpoints. Another process then opens what is left: the
-doctor finds nothing, what was acked is there, a load gives what a replay of the whole log gives, and the operation has
-happened whole or not at all; an import is then made again.
+Journal, checkpoint, restore, purge, import and the squashing of history run in a child process that kills itself at its
+n-th step: a step is every suspension of any task, both sides of every SQL statement and every commit, counted from
+outside (a task factory and SQLAlchemy's events), so that production code holds no failpoints. Another process then
+opens what is left: the doctor finds nothing, what was acked is there, a load gives what a replay of all the log gives,
+and the operation has happened whole or not at all; an import is then made again, and squashing goes on where it ended.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tempfile
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from types import coroutine
@@ -43,6 +43,7 @@ from collab.settings import Settings
 from collab.store.base import Append, Appended, Entry
 from collab.store.open import Store, open_store
 from collab.store.verification import every_document
+from tests.contract.past import HOURS, NOON, PER_HOUR, Past, nth
 from tests.faults.rot import content, held
 from tests.updates import deleted, typed
 
@@ -106,7 +107,7 @@ def url_of(folder: Path) -> str:
 
 
 async def prepare(folder: Path) -> None:
-    """A document with a log and a snapshot of an earlier state, and an archive of it."""
+    """A document with a log and a snapshot of an earlier state, an archive of it, and a document with a long past."""
     async with open_store(url_of(folder)) as store:
         lineage = (await store.catalog.create("d", None, {})).lineage
         for number, update in enumerate(UPDATES):
@@ -115,6 +116,7 @@ async def prepare(folder: Path) -> None:
         await store.snapshots.create("d", 2, state, "early", {}, "ann")
         with (folder / "d.zip").open("wb") as target:
             await Exporter(store.log, store.catalog, store.snapshots).export("d", target)
+        await Past(store).type("past")
 
 
 async def journal(folder: Path, steps: Steps, say: Callable[[str], None]) -> None:
@@ -200,12 +202,32 @@ async def bring_in(store: Store, folder: Path) -> None:
     await importer.bring_in(ArchiveReader(io.BytesIO((folder / "d.zip").read_bytes())), "copy")
 
 
+async def squash(folder: Path, steps: Steps, say: Callable[[str], None]) -> None:
+    """Rows become a segment per hour, older segments one; and later both again."""
+    async with open_store(url_of(folder)) as store:
+        steps.arm()
+        await squashed(store)
+        steps.disarm()
+        say("done")
+
+
+async def squashed(store: Store) -> None:
+    """The squashing itself, from wherever an earlier attempt has left it."""
+    past = Past(store, NOON + timedelta(hours=HOURS))
+    retention = past.retention(stepwise=timedelta(hours=2))
+    for _ in range(2):
+        await retention.once()
+        past.now += timedelta(hours=9)
+    assert retention.figures.failed == 0
+
+
 OPERATIONS: dict[str, Callable[[Path, Steps, Callable[[str], None]], Awaitable[None]]] = {
     "journal": journal,
     "checkpoint": checkpoint,
     "restore": restore,
     "purge": purge,
     "import": import_,
+    "squash": squash,
 }
 
 
@@ -219,6 +241,7 @@ async def verify(folder: Path, operation: str, said: list[str]) -> None:
         for document in page.items:
             await _replay(store, document.id)
         await _whole_or_not(store, operation, "done" in said, acked)
+        await _past(store, operation, "done" in said)
         if operation == "import":
             await _again(store, folder)
 
@@ -248,12 +271,32 @@ async def _whole_or_not(store: Store, operation: str, done: bool, acked: int) ->
             assert heads["copy"].seq == len(UPDATES) and len((await store.snapshots.list("copy", 9)).items) == 1
 
 
+async def _past(store: Store, operation: str, done: bool) -> None:
+    """At the end of each row that is left, history is what was written until then; what was not squashed yet can be."""
+    written = [nth(number) for number in range(HOURS * PER_HOUR)]
+    if operation == "squash" and not done:
+        await _as_written(store, written)
+        await squashed(store)
+    ends = await _as_written(store, written)
+    assert len(ends) == (1 if operation == "squash" else len(written)), f"rows end at {ends}"
+
+
+async def _as_written(store: Store, written: list[bytes]) -> list[int]:
+    rows = await store.log.read("past", 0, 10_000)
+    ends = [row.last_seq for row in rows]
+    updates = [[entry.update for row in rows[: n + 1] for entry in row.entries] for n in range(len(rows))]
+    for end, told in zip(ends, updates, strict=True):
+        assert content(told) == content(written[:end]), f"history is not what was written until seq {end}"
+    assert ends[-1] == len(written), f"of {len(written)} updates {ends[-1]} are left"
+    return ends
+
+
 async def _again(store: Store, folder: Path) -> None:
     """An import that did not come to its end is repeated; of the first attempt nothing is left."""
     if "copy" not in await store.log.heads(["copy"]):
         await bring_in(store, folder)
     assert (await store.log.heads(["copy"]))["copy"].seq == len(UPDATES)
-    assert sorted([seen.document async for seen in every_document(store.database)]) == ["copy", "d"]
+    assert sorted([seen.document async for seen in every_document(store.database)]) == ["copy", "d", "past"]
 
 
 def forked(work: Callable[[Callable[[str], None]], None]) -> tuple[list[str], int]:

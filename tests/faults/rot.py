@@ -1,9 +1,10 @@
 """Rotten bytes: `python -m tests.faults.rot --rounds 1000 --seed 1`.
 
-In each round one cell of the log or of a checkpoint gets a flipped bit, is cut short or gets noise; then it is put
-back. Every time: a load gives the whole document, or quarantines it with exactly its good prefix; the other documents
-are served; the doctor names this document and no other; and salvage gets everything that any good row or checkpoint
-still holds and that builds on nothing lost.
+In each round one cell of the log, of a history segment or of a checkpoint gets a flipped bit, is cut short or gets
+noise; every other time that it is a segment's, so do the document's checkpoints, which would stand for it. Then all is
+put back. Every time: a load gives the whole document, or quarantines it with exactly its good prefix; all other ones
+are served; the doctor names this document and no other; and salvage gets everything that any good row, segment or
+checkpoint still holds and that builds on nothing lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -26,14 +28,24 @@ from collab.crdt.index import build
 from collab.doctor import examine
 from collab.portable.salvage import consistent
 from collab.store.base import Append, Checkpoint, Entry, Stored
+from collab.store.log import SqlLog
 from collab.store.open import Store, open_store
 from collab.store.remains import remains
+from tests.contract.past import NOON, Past
 from tests.faults.sim.replica import Replica
 from tests.updates import deleted, typed, typed_after
 
-DOCUMENTS, COMMITS = ("a", "b", "c"), 8
-CELLS = {"update_log": ("payload", "checksum"), "checkpoint": ("state", "state_index", "checksum")}
-KEYS = {"update_log": "last_seq", "checkpoint": "seq"}
+DOCUMENTS, COMMITS = ("a", "b", "c"), 12
+CHECKPOINTS = (6, 9)  # after these commits
+OLD = 6  # so many commits, two in an hour, are history
+CELLS = {
+    "update_log": ("payload", "checksum"),
+    "history_segment": ("payload", "checksum"),
+    "checkpoint": ("state", "state_index", "checksum"),
+}
+FIRST, LAST = (
+    {"update_log": f"{end}_seq", "history_segment": f"{end}_seq", "checkpoint": "seq"} for end in ("first", "last")
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class Cell:
     table: str
     column: str
     document: str
+    first: int
     seq: int
     whole: bytes
 
@@ -50,25 +63,31 @@ class Cell:
     def where(self) -> str:
         """The row's condition."""
         owner = f"(SELECT key FROM document WHERE id = '{self.document}')"
-        return f"document_key = {owner} AND {KEYS[self.table]} = {self.seq}"
+        return f"document_key = {owner} AND {LAST[self.table]} = {self.seq}"
 
 
 async def write(store: Store, random: Random) -> dict[str, list[list[bytes]]]:
-    """Documents of several commits and two checkpoints each; returns the updates by document and commit."""
+    """Documents of several commits, of which the first are squashed, and two checkpoints each; returns their updates by
+    document and commit."""
+    past = Past(store)
+    log = SqlLog(store.database, lambda: round(past.now.timestamp() * 1_000_000))
     made: dict[str, list[list[bytes]]] = {}
     for document in DOCUMENTS:
         lineage = (await store.catalog.create(document, None, {})).lineage
+        past.now = NOON
         commits, clocks = [], {1: 0, 2: 0}
         for number in range(COMMITS):
             updates = [_edit(random, clocks) for _ in range(random.randint(1, 3))]
             entries = [Entry("ann", "s", update) for update in updates]
-            await store.log.append([Append(document, lineage, random.randbytes(16), entries)])
+            await log.append([Append(document, lineage, random.randbytes(16), entries)])
+            past.now += timedelta(minutes=30 if number < OLD else 0)
             commits.append(updates)
-            if number in (2, 5):
+            if number in CHECKPOINTS:
                 folded = [update for commit in commits for update in commit]
                 state = fold(None, folded)
                 await store.log.put_checkpoint(document, lineage, Checkpoint(len(folded), state, build(state)))
         made[document] = commits
+    await past.retention(exact=timedelta(minutes=10)).once()
     return made
 
 
@@ -88,10 +107,19 @@ async def cells(store: Store) -> list[Cell]:
     found: list[Cell] = []
     for table, columns in CELLS.items():
         for column in columns:
-            query = f"SELECT d.id, t.{KEYS[table]}, t.{column} FROM {table} t JOIN document d ON d.key = t.document_key"
+            query = (
+                f"SELECT d.id, t.{FIRST[table]}, t.{LAST[table]}, t.{column} "
+                f"FROM {table} t JOIN document d ON d.key = t.document_key"
+            )
             rows = await store.database.read(lambda connection, q=query: connection.execute(text(q)).all())  # type: ignore[misc]
             found += [Cell(table, column, *row) for row in rows]
     return found
+
+
+def standing_in(cell: Cell, everything: list[Cell]) -> list[Cell]:
+    """The states of the checkpoints that make a segment needless; none for other cells."""
+    states = [one for one in everything if one.column == "state" and one.document == cell.document]
+    return states if cell.table == "history_segment" else []
 
 
 def spoiled(whole: bytes, random: Random) -> bytes:
@@ -129,9 +157,9 @@ async def look(store: Store, cell: Cell, made: dict[str, list[list[bytes]]]) -> 
             outcome = "served whole"
         else:
             prefix = [
-                u for commit, last in zip(commits, lasts(commits), strict=True) if last < cell.seq for u in commit
+                u for commit, last in zip(commits, lasts(commits), strict=True) if last < cell.first for u in commit
             ]
-            assert cell.table == "update_log" and held(stored) == content(prefix), "not the good prefix"
+            assert cell.table != "checkpoint" and held(stored) == content(prefix), "not the good prefix"
             outcome = "good prefix, read-only"
     unwell = [finding.document async for finding in examine(store.database) if finding.faults]
     assert unwell == [cell.document], f"the doctor names {unwell}"
@@ -184,7 +212,7 @@ async def filled(folder: Path, seed: int) -> AsyncIterator[tuple[Store, dict[str
 
 
 async def campaign(folder: Path, rounds: int, seed: int) -> Counter[str]:
-    """So many rounds in the log and as many in checkpoints; returns how they went."""
+    """So many rounds in the log, as many in segments and in checkpoints; returns how they went."""
     random, seen = Random(seed), Counter[str]()
     async with filled(folder, seed) as (store, made):
         everything = await cells(store)
@@ -192,9 +220,12 @@ async def campaign(folder: Path, rounds: int, seed: int) -> Counter[str]:
             of_table = [cell for cell in everything if cell.table == table]
             for number in range(rounds):
                 cell = random.choice(of_table)
-                await put(store, cell, spoiled(cell.whole, random))
+                rotten = [cell, *(standing_in(cell, everything) if number % 2 else [])]
+                for one in rotten:
+                    await put(store, one, spoiled(one.whole, random))
                 seen[await look(store, cell, made)] += 1
-                await put(store, cell, cell.whole)
+                for one in rotten:
+                    await put(store, one, one.whole)
                 if number % 100 == 99:
                     sys.stdout.write(f"{table}: {number + 1} cells rotted, all noticed\n")
                     sys.stdout.flush()
@@ -204,7 +235,9 @@ async def campaign(folder: Path, rounds: int, seed: int) -> Counter[str]:
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=100, help="rotten cells in the log, and as many in checkpoints")
+    parser.add_argument(
+        "--rounds", type=int, default=100, help="rotten cells in the log, in segments and in checkpoints"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="collab-rot-") as folder:
