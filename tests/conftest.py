@@ -17,11 +17,13 @@ from collab.store.open import open_store
 from collab.types import Scope
 from tests import backends, node_tools, realservers
 from tests.backends import Backend
+from tests.patience import be_patient
 from tests.server import running_server
 
 # How fast a machine draws examples, or runs one, decides nothing.
 settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+be_patient()
 
 
 def pytest_xdist_auto_num_workers() -> int:

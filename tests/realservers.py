@@ -24,7 +24,8 @@ from pathlib import Path
 from random import SystemRandom
 from typing import IO, Any
 
-START_S = 60.0
+from tests.patience import PATIENCE_S
+
 POLL_S = 0.02
 PORTS = (20_000, 32_000)
 _random = SystemRandom()  # a seeded test must not choose the same as its neighbour
@@ -85,7 +86,7 @@ def postgres(fsync: bool = True) -> Iterator[Server]:
         yield server
     finally:
         server.process.send_signal(signal.SIGQUIT)
-        server.process.wait(30)
+        server.process.wait(PATIENCE_S)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -107,7 +108,7 @@ def valkey(*options: str) -> Iterator[Server]:
         yield server
     finally:
         server.process.kill()
-        server.process.wait(30)
+        server.process.wait(PATIENCE_S)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -192,7 +193,7 @@ def _listens(port: int) -> bool:
 
 
 def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + PATIENCE_S
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()

@@ -16,21 +16,23 @@ from pathlib import Path
 import httpx2
 
 from tests import zygote
+from tests.patience import PATIENCE_S, Elapsed
 from tests.zygote import Forked
 
-START_S = 90.0  # on a machine that does much else
+START_S = 2 * PATIENCE_S  # a worker of a pool imports everything by itself
 READY = re.compile(r"(https?://[^/\s]+:\d+)/docs")
 
 
-def wait_until(holds: Callable[[], object], timeout_s: float = 20.0, what: str = "the condition") -> None:
-    """Returns as soon as the condition holds; AssertionError after the timeout."""
+def wait_until(holds: Callable[[], object], timeout_s: float = PATIENCE_S, what: str = "the condition") -> None:
+    """Returns as soon as the condition holds; Elapsed after the timeout."""
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, f"{what} did not come true within {timeout_s:.0f} s"
+        if time.monotonic() > deadline:
+            raise Elapsed(f"{what} did not come true within {timeout_s:.0f} s")
         time.sleep(0.005)
 
 
-def command(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> str:
+def command(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = PATIENCE_S) -> str:
     """What `collab` with these words prints, both its outputs, once it has ended well; forked, so without imports."""
     with tempfile.TemporaryFile() as output:
         usual = {k: v for k, v in os.environ.items() if not k.startswith("COLLAB_")}
@@ -76,7 +78,8 @@ class Server:
             os.close(theirs)
         self._reader = threading.Thread(target=self._read, args=(ours, told), daemon=True)
         self._reader.start()
-        assert told.wait(START_S), self._text("the server did not say where it listens")
+        if not told.wait(START_S):
+            raise Elapsed(self._text("the server did not say where it listens"))
         assert self.url, self._text("the server ended at once")
         self._port = int(self.url.rsplit(":", 1)[1])
         wait_until(self._is_ready, START_S, "readiness")
@@ -85,11 +88,11 @@ class Server:
         """SIGKILL: no goodbye."""
         self._end(signal.SIGKILL)
 
-    def stop(self, timeout_s: float = 15.0) -> int:
+    def stop(self, timeout_s: float = PATIENCE_S) -> int:
         """SIGTERM; returns the exit status, or kills it after the timeout and raises."""
         return self._end(signal.SIGTERM, timeout_s)
 
-    def _end(self, number: int, timeout_s: float = 15.0) -> int:
+    def _end(self, number: int, timeout_s: float = PATIENCE_S) -> int:
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -114,7 +117,7 @@ class Server:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=5.0).status_code == 200
+            return httpx2.get(f"{self.url}/readyz").status_code == 200
         except httpx2.TransportError:
             assert self._process is not None and self._process.poll() is None, self._text("the server ended")
             return False

@@ -21,6 +21,7 @@ from pycrdt import Doc
 from collab.replay.address import Address
 from tests.acceptance.victim import Victim
 from tests.acceptance.writers import RestWriter, SocketWriter, Writer
+from tests.patience import PATIENCE_S
 
 LIFE_S_MAX = 0.25  # a server lives a random time up to this
 KILLS_PER_CAST = 25  # then new writers and documents, so that texts stay short
@@ -45,7 +46,7 @@ async def campaign(data: Path, kills: int, seed: int) -> tuple[Tally, list[str]]
     random, tally, lost = Random(seed), Tally(), list[str]()
     began = time.monotonic()
     with Victim(data) as victim:
-        async with httpx2.AsyncClient(timeout=20.0) as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
             await _kill_again_and_again(victim, kills, random, tally, lost, http)
     tally.seconds = time.monotonic() - began
     return tally, lost

@@ -12,9 +12,8 @@ from pathlib import Path
 import httpx2
 
 from tests import zygote
+from tests.patience import PATIENCE_S
 from tests.zygote import Forked
-
-START_S = 30.0
 
 
 class Victim:
@@ -48,7 +47,7 @@ class Victim:
         with self._log.open("ab") as log:
             self._process = zygote.start(serve, self._env, log.fileno())
         try:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await self._is_ready(http):  # noqa: ASYNC110  no event tells when another process listens
                     await asyncio.sleep(0.005)
         except TimeoutError:

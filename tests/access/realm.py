@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from collab.api.samples import HELLO
 from tests.backends import Ground
 from tests.front import Place, serving
+from tests.patience import PATIENCE_S
 
 SECRET = "a secret of tests, long enough to be taken"
 ENVIRONMENT = {
@@ -94,7 +95,7 @@ def realm(ground: Ground, folder: Path, env: Mapping[str, str] | None = None) ->
     kept = httpx2.Limits(max_keepalive_connections=20 if ground.nodes == 1 else 0)
     with (
         serving(ground, folder, env={**ENVIRONMENT, **(env or {})}) as server,
-        httpx2.Client(base_url=server.url, timeout=30.0, limits=kept) as client,
+        httpx2.Client(base_url=server.url, timeout=PATIENCE_S, limits=kept) as client,
     ):
         yield Realm(server, client, {"admin": token("root", scope="admin")})
 

@@ -32,6 +32,7 @@ from collab.protocol.messages import (
 from collab.types import Access
 from tests.access.realm import Realm, prepare
 from tests.crdt import corpus
+from tests.patience import PATIENCE_S
 from tests.unit.test_room import enter, make_room
 from tests.updates import deleted, typed, typed_after
 
@@ -133,7 +134,7 @@ async def echoed(socket: ClientConnection, mark: bytes) -> list[bytes]:
     """Asks who is here and reads until the answer, so that all before it has been dealt with."""
     seen: list[bytes] = []
     await socket.send(encode_step1(mark))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             frame = await socket.recv()
             assert isinstance(frame, bytes)
@@ -237,7 +238,7 @@ async def test_a_reader_speaks_as_nobody_else(land: Realm) -> None:
     await reader.close()
     await writer.send(b"\x03")
     left: set[int] = set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while left < {72, 73, 74}:
             kind, body = decode(await writer.recv())  # type: ignore[arg-type]
             if kind is Kind.AWARENESS:
@@ -270,7 +271,7 @@ async def test_who_brings_a_document_into_being_is_in_the_audit(land: Realm) -> 
     await socket.close()
     wanted = "/api/audit?action=document.create&document=typed-first"
     items: list[dict[str, str]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not items:  # rows are written beside the work
             items = land.ask("admin", "GET", wanted).json()["items"]
             await asyncio.sleep(0)

@@ -43,16 +43,18 @@ from collab.store.open import Store, open_store
 from collab.types import ANONYMOUS, Access, Principal
 from tests.backends import Ground, Turns
 from tests.fakes import Recorder
+from tests.patience import PATIENCE_S, Elapsed
 
 BINARY = {"content-type": "application/octet-stream"}
 
 
-async def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Lets the loop run until the condition holds; AssertionError after the timeout."""
+async def until(holds: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
+    """Lets the loop run until the condition holds; Elapsed after the timeout."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     for _ in iter(lambda: bool(holds()), True):
-        assert loop.time() < deadline, "it did not come true"
+        if loop.time() > deadline:
+            raise Elapsed("it did not come true")
         await asyncio.sleep(0)
 
 

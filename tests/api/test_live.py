@@ -15,6 +15,7 @@ from collab.errors import Draining
 from collab.protocol.messages import encode_awareness
 from collab.types import Access
 from tests.api.service import Service, until
+from tests.patience import PATIENCE_S
 from tests.updates import typed
 
 EVENTS = "/api/documents/d/events"
@@ -82,7 +83,7 @@ class Stream:
 
     async def next(self) -> Event:
         """The next event; comments are skipped."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 lines = (await self._inbox.get()).decode().strip().splitlines()
                 fields = [line.split(": ", 1) for line in lines if not line.startswith(":")]

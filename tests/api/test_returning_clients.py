@@ -16,9 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from tests.api.test_purge import SECRET, files_with
 from tests.clients.puppets import Puppets, puppets
 from tests.clients.test_pycrdt import Channel
+from tests.patience import PATIENCE_S
 from tests.server import Server, running_server, wait_until
-
-PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +66,7 @@ def test_y_websocket_back_from_offline(
     for one in (ana, bo, fresh):
         one.do("disconnect")
     if made_again:  # the text was shown before it was committed
-        wait_until(lambda: httpx2.get(document).status_code == 200, PATIENCE_S, "the document made again")
+        wait_until(lambda: httpx2.get(document).status_code == 200, what="the document made again")
     else:
         assert httpx2.get(document).status_code == 404
     assert files_with(server.data, SECRET) == []

@@ -19,6 +19,7 @@ from collab.store.audit import SqlAudit
 from collab.types import Principal
 from tests.auth.clock import Clock
 from tests.auth.database import sqlite
+from tests.patience import PATIENCE_S
 
 ADA = Principal("ada", "jwt", key_id="t-1")
 
@@ -37,7 +38,7 @@ async def writing(audit: Audit) -> AsyncIterator[None]:
         yield
     finally:
         audit.close()
-        await asyncio.wait_for(task, 10.0)
+        await asyncio.wait_for(task, PATIENCE_S)
 
 
 class Failing:

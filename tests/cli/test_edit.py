@@ -11,6 +11,7 @@ import pytest
 from collab_client import sync
 from tests.cli.conftest import Cli
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_what_others_type_meanwhile_stays(editor: Edit, cli: Cli, service: Servi
             "text = text.replace('quick', 'slow 😀') + '\\n'\n"
         )
         assert re.fullmatch(r"saved at \d+\n", editor(meanwhile))
-        live.until(lambda behind: "slow" in str(behind.text()), 10)
+        live.until(lambda behind: "slow" in str(behind.text()), PATIENCE_S)
         assert live.read() == "the slow 😀 red fox, jumping"
     sizes = [len(update.update) for update in _log(service, editor.document)]
     assert max(sizes[1:]) < 120  # the smallest edits, not the text again

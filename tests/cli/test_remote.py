@@ -16,6 +16,7 @@ from collab.main import app
 from collab_client import sync
 from tests.cli.conftest import Cli
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 
 
 def test_a_document_from_birth_to_purge(cli: Cli, document: str, tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def on_terminal(words: list[str], cli: Cli) -> tuple[str, int]:
     except OSError:  # the other end is closed
         pass
     os.close(ours)
-    return shown.decode(), process.wait(30)
+    return shown.decode(), process.wait(PATIENCE_S)
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -173,7 +174,7 @@ def test_help_loads_nothing_heavy() -> None:
         "try: main()\n"
         "finally: print(*heavy.intersection(sys.modules), 'loaded')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "loaded"), done.stderr
     for command in ("serve", "docs", "edit", "watch", "snapshots", "tickets", "keys", "doctor"):
         assert f" {command} " in done.stdout

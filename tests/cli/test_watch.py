@@ -17,9 +17,8 @@ from typing import Any
 from collab_client import sync
 from tests.cli.conftest import Cli
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 from tests.server import running_server
-
-PATIENCE_S = 30.0
 
 
 class Watching:

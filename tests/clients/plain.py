@@ -11,8 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from collab.protocol import messages
 from collab.protocol.messages import Kind
-
-PATIENCE_S = 20.0
+from tests.patience import PATIENCE_S
 
 
 class PlainClient:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S, Elapsed
+
 SCRIPT = Path(__file__).parent.parent / "node" / "y_websocket.mjs"
-PATIENCE_S = 20.0
 
 
 class Puppets:
@@ -21,13 +22,15 @@ class Puppets:
         self._count = 0
 
     def do(self, name: str, **arguments: Any) -> Any:
-        """Runs one command of the script; AssertionError with the script's words if it fails."""
+        """Runs one command of the script; AssertionError with its words if it fails, Elapsed if its time is up."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps({"do": name, **arguments}) + "\n")
         self._process.stdin.flush()
         while not (line := self._process.stdout.readline()).startswith("{"):  # yjs writes its warnings there, too
             assert line, "the Node process has ended"
         answer = json.loads(line)
+        if "not within" in answer.get("error", ""):
+            raise Elapsed(answer["error"])
         assert "error" not in answer, answer["error"]
         return answer["ok"]
 
@@ -63,9 +66,9 @@ class Puppet:
         """Waits until the text reads so."""
         self.do("reads", text=text, seconds=PATIENCE_S)
 
-    def sees(self, other: Puppet, state: Any, seconds: float = PATIENCE_S) -> None:
+    def sees(self, other: Puppet, state: Any) -> None:
         """Waits until the other's presence is `state` here; None: until it is gone."""
-        self.do("sees", id=other.id, state=state, seconds=seconds)
+        self.do("sees", id=other.id, state=state, seconds=PATIENCE_S)
 
     @property
     def text(self) -> str:

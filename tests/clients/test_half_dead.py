@@ -10,6 +10,7 @@ import pytest
 from tests.clients.network import network
 from tests.clients.puppets import Puppets
 from tests.front import Place
+from tests.patience import PATIENCE_S
 from tests.server import wait_until
 
 
@@ -50,7 +51,7 @@ def test_a_second_client_with_a_live_ones_id_is_told(server: Place, people: Pupp
     clone.do("reconnect")
     clone.synced()
     clone.insert(0, "!")
-    clone.do("closed", code=4409, seconds=10)
+    clone.do("closed", code=4409, seconds=PATIENCE_S)
     bo = people.connect(3, server.socket_url, room).synced()
     bo.reads("ana")
     ana.insert(3, " alone")

@@ -16,8 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.clients.puppets import Puppets
 from tests.front import Place
-
-PATIENCE_S = 20.0
+from tests.patience import PATIENCE_S
 
 
 class Channel:

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.front import Place
+from tests.patience import PATIENCE_S
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 CONTENT = "/api/documents/notes%2Ftoday/content?root=text&format=text"
@@ -28,11 +29,11 @@ def pasted(pattern: str, server: Place) -> str:
 def test_python_and_curl_write_in_one_document(server: Place) -> None:
     """Python over the socket, then curl by REST; the snapshot holds both."""
     script = pasted(r"```python\n(.*?)```", server)
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S)
     assert (run.returncode, run.stderr) == (0, "")
     assert httpx2.get(server.url + CONTENT).text == "typed from Python. "
     commands = pasted(r"And by REST:\n\n(.*?)\n\nThe API", server).replace("curl ", "curl -sS --fail-with-body ")
-    run = subprocess.run(["bash", "-ec", commands], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(["bash", "-ec", commands], capture_output=True, text=True, timeout=PATIENCE_S)
     assert (run.returncode, run.stderr) == (0, "")
     assert "typed by curl" in run.stdout and "first draft" in run.stdout
     assert httpx2.get(server.url + CONTENT).text == "typed by curl"

@@ -12,20 +12,20 @@ import pytest
 
 from tests.clients.puppets import Puppet, Puppets, puppets
 from tests.front import Place
+from tests.patience import PATIENCE_S
 from tests.server import running_server, wait_until
 
 VERSIONS = [1, 2, 3]
-SOON_S = 10.0  # presence is renewed every 15 s anyway: what is seen before that came from the server's own rules
 Join = Callable[..., Puppet]
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"v{version}")
 def join(request: pytest.FixtureRequest, server: Place, people: Puppets) -> Join:
-    """Connects clients of one version to one new document."""
+    """Connects clients of one version to one new document; what they see of each other no renewal has told."""
     room = f"room-{uuid4().hex}"
 
     def connect(**options: object) -> Puppet:
-        return people.connect(request.param, server.socket_url, room, **options)
+        return people.connect(request.param, server.socket_url, room, renews=False, **options)
 
     return connect
 
@@ -40,7 +40,7 @@ def test_two_people_type_together(join: Join) -> None:
     bo.do("format", at=0, length=5, attributes={"bold": True})
     bo.insert(0, "(")
     ana.reads("(hello wörld 🌍")
-    ana.do("holds", map="meta", key="title", value="Überschrift", seconds=SOON_S)
+    ana.do("holds", map="meta", key="title", value="Überschrift", seconds=PATIENCE_S)
     ana.do("delete", at=0, length=2)
     bo.reads("ello wörld 🌍")
     assert ana.do("look", map="meta") == bo.do("look", map="meta")
@@ -55,16 +55,16 @@ def test_a_joiner_gets_the_document_and_everybodys_presence(join: Join) -> None:
     ana = join(state={"name": "Ana"}).synced()
     ana.insert(0, "before")
     bo = join(state={"name": "Bo"})
-    bo.sees(ana, {"name": "Ana"}, SOON_S)
+    bo.sees(ana, {"name": "Ana"})
     bo.reads("before")
-    ana.sees(bo, {"name": "Bo"}, SOON_S)
+    ana.sees(bo, {"name": "Bo"})
 
 
 def test_a_client_that_never_announced_itself_is_seen_soon(join: Join) -> None:
     # its first state has clock 0, which every receiver ignores; the server's nudge makes it announce again
     ana = join().synced()
     bo = join(state={"name": "Bo"}).synced()
-    bo.sees(ana, {}, SOON_S)
+    bo.sees(ana, {})
 
 
 @pytest.mark.parametrize("how", ["disconnect", "cut"])
@@ -78,15 +78,18 @@ def test_who_comes_back_is_seen_and_sees_again_soon(join: Join, how: str) -> Non
     if how == "disconnect":
         ana.sees(bo, None)
     ana.do("reconnect")
-    bo.sees(ana, {"name": "Ana"}, SOON_S)
-    ana.sees(bo, {"name": "Bo"}, SOON_S)
+    bo.sees(ana, {"name": "Ana"})
+    ana.sees(bo, {"name": "Bo"})
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: f"v{version}")
 def test_after_a_restart_everybody_sees_each_other_soon(tmp_path: Path, people: Puppets, version: int) -> None:
     # the new process knows nobody's clock, and they remember each other's
     with running_server(tmp_path) as server:
-        ana, bo = (people.connect(version, server.socket_url, "d", state={"name": name}) for name in ("Ana", "Bo"))
+        ana, bo = (
+            people.connect(version, server.socket_url, "d", renews=False, state={"name": name})
+            for name in ("Ana", "Bo")
+        )
         ana.synced().insert(0, "x")
         bo.reads("x")
         ana.sees(bo, {"name": "Bo"})
@@ -95,8 +98,8 @@ def test_after_a_restart_everybody_sees_each_other_soon(tmp_path: Path, people: 
         ana.sees(bo, None)
         bo.sees(ana, None)
         server.start()
-        ana.sees(bo, {"name": "Bo"}, SOON_S)
-        bo.sees(ana, {"name": "Ana"}, SOON_S)
+        ana.sees(bo, {"name": "Bo"})
+        bo.sees(ana, {"name": "Ana"})
         ana.do("disconnect")
         bo.do("disconnect")
 
@@ -105,9 +108,9 @@ def test_presence_that_is_taken_back_goes_away(join: Join) -> None:
     ana, bo = join(state={"name": "Ana"}).synced(), join().synced()
     bo.sees(ana, {"name": "Ana"})
     ana.do("announce", state=None)
-    bo.sees(ana, None, SOON_S)
+    bo.sees(ana, None)
     ana.do("announce", state={"name": "Ana again"})
-    bo.sees(ana, {"name": "Ana again"}, SOON_S)
+    bo.sees(ana, {"name": "Ana again"})
 
 
 def test_offline_edits_are_merged(join: Join) -> None:

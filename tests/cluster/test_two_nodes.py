@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +11,8 @@ import pytest
 from tests import realservers
 from tests.clients.puppets import Puppets, puppets
 from tests.cluster.nodes import Cluster, cluster
+from tests.patience import PATIENCE_S
 from tests.server import wait_until
-
-ABOUT_A_SECOND = 3.0  # what the machine adds when it is busy included
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +73,10 @@ def test_deleting_on_one_node_ends_sockets_on_the_other(pair: Cluster, people: P
     bob = people.connect(3, pair.nodes[1].socket_url, "gone", state=None).synced()
     bob.reads("x")
     assert httpx2.delete(f"{pair.nodes[0].url}/api/documents/gone").status_code == 204
-    bob.do("closed", code=4410, seconds=5)
+    bob.do("closed", code=4410, seconds=PATIENCE_S)
 
 
-def test_without_redis_edits_cross_in_about_a_second_and_nothing_is_lost(pair: Cluster, people: Puppets) -> None:
+def test_without_redis_edits_cross_and_nothing_is_lost(pair: Cluster, people: Puppets) -> None:
     assert pair.valkey is not None
     ada = people.connect(3, pair.nodes[0].socket_url, "alone", state={"user": "ada"}).synced()
     bob = people.connect(3, pair.nodes[1].socket_url, "alone", state={"user": "bob"}).synced()
@@ -88,10 +86,8 @@ def test_without_redis_edits_cross_in_about_a_second_and_nothing_is_lost(pair: C
     pair.valkey.kill()
     try:
         for text in ("ab", "abc", "abcd"):
-            began = time.monotonic()
             ada.insert(len(text) - 1, text[-1])
             bob.reads(text)
-            assert time.monotonic() - began < ABOUT_A_SECOND
             bob.insert(len(text), "!")
             ada.reads(f"{text}!")
             ada.do("delete", at=len(text), length=1)
@@ -107,14 +103,14 @@ def test_without_redis_edits_cross_in_about_a_second_and_nothing_is_lost(pair: C
     ada.sees(bob, {"user": "bob"})
 
 
-def test_the_people_of_a_killed_node_vanish_within_seconds_and_it_comes_back(pair: Cluster, people: Puppets) -> None:
+def test_the_people_of_a_killed_node_vanish_and_it_comes_back(pair: Cluster, people: Puppets) -> None:
     ada = people.connect(3, pair.nodes[0].socket_url, "dead", state={"user": "ada"}).synced()
     bob = people.connect(3, pair.nodes[1].socket_url, "dead", state={"user": "bob"}).synced()
     bob.sees(ada, {"user": "ada"})
     ada.insert(0, "before")
     bob.reads("before")
     pair.nodes[0].kill()
-    bob.sees(ada, None, seconds=10)
+    bob.sees(ada, None)
     ada.insert(6, " and meanwhile")
     pair.nodes[0].start()
     bob.reads("before and meanwhile")

@@ -18,7 +18,7 @@ from tests import realservers
 from tests.access.realm import token
 from tests.clients.plain import plain_client
 from tests.cluster.nodes import CALM, prepared
-from tests.server import Server, wait_until
+from tests.server import START_S, Server, wait_until
 
 SERVES = re.compile(r'"worker": ?(\d+).*?"pid": ?(\d+).*worker serves|worker serves.*?"worker": ?(\d+).*?"pid": ?(\d+)')
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -80,7 +80,7 @@ def test_a_killed_worker_is_replaced_while_the_other_serves(pool: Server) -> Non
     number, pid = served(pool)[-1]
     starts = len(served(pool))
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: len(served(pool)) > starts, what="another worker")
+    wait_until(lambda: len(served(pool)) > starts, START_S, what="another worker")
     assert served(pool)[-1][0] == number
     wait_until(lambda: len(nodes(pool)) == 2, what="answers of both workers")
 
@@ -91,7 +91,7 @@ def test_usr2_replaces_all_one_after_the_other_and_nobody_is_refused(pool: Serve
     refused = 0
     while len(served(pool)) < starts + 2:
         try:
-            refused += httpx2.get(f"{pool.url}/healthz", timeout=30.0).status_code != 200
+            refused += httpx2.get(f"{pool.url}/healthz").status_code != 200
         except httpx2.TransportError:
             refused += 1  # a request that was in the hands of the very worker that left
     wait_until(lambda: len(nodes(pool)) == 2, what="answers of both workers")
@@ -128,7 +128,7 @@ def test_hup_gives_all_workers_new_settings_and_closes_no_socket(pool: Server, s
     os.kill(pool.pid, signal.SIGHUP)
     wait_until(lambda: said(pool, "settings were not reloaded"), what="that it cannot")
     os.kill(served(pool)[-1][1], signal.SIGKILL)
-    wait_until(lambda: len(served(pool)) > starts, what="another worker")
+    wait_until(lambda: len(served(pool)) > starts, START_S, what="another worker")
     assert (statuses(pool, secrets[1]), statuses(pool, None)) == ({200}, {401})
     assert not any(secret in line for line in pool.output for secret in secrets)
 
@@ -140,7 +140,7 @@ def said(server: Server, what: str) -> int:
 
 def test_term_drains_all_and_leaves_nobody(pool: Server) -> None:
     pids = [pid for _, pid in served(pool)]
-    assert pool.stop(30.0) == 0
+    assert pool.stop() == 0
     assert not any(alive(pid) for pid in pids)
 
 
@@ -158,7 +158,7 @@ def test_workers_end_when_their_parent_is_killed(env: Mapping[str, str], tmp_pat
 def test_without_redis_or_a_shared_database_it_refuses_to_start(given: dict[str, str], tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")}
     command = [sys.executable, "-m", "collab", "serve", "--workers", "2", "--data", str(tmp_path), "--port", "0"]
-    done = subprocess.run(command, env=clean | given, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=clean | given, capture_output=True, text=True, timeout=START_S)
     assert done.returncode == 2
     assert "COLLAB_DATABASE_URL" in done.stderr
     assert "COLLAB_REDIS_URL" in done.stderr
@@ -169,6 +169,6 @@ def test_a_schema_that_is_not_current_is_said_once_and_ends_it(env: Mapping[str,
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")}
     command = [sys.executable, "-m", "collab", "serve", "--workers", "3", "--port", "0"]
     settings = clean | env | {"COLLAB_DATABASE_URL": url}
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=START_S, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("collab db upgrade") == 1

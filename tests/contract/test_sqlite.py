@@ -20,6 +20,7 @@ from collab.store.base import Append, Appended, Checkpoint, Entry
 from collab.store.database import storage_errors
 from collab.store.open import Store, open_store
 from collab.store.sqlite import SqliteDatabase, path_of
+from tests.patience import PATIENCE_S
 
 
 def append(document: str, update: bytes, lineage: str = "L1") -> Append:
@@ -134,7 +135,7 @@ async def test_a_wal_that_a_long_read_made_grow_is_reused_after_it(tmp_path: Pat
         def long_read(connection: Connection) -> int:
             count: int = connection.execute(text("SELECT count(*) FROM update_log")).scalar_one()
             loop.call_soon_threadsafe(began.set)
-            release.wait(30)
+            release.wait(2 * PATIENCE_S)
             return count
 
         reading = asyncio.create_task(store.database.read(long_read))

@@ -31,6 +31,7 @@ from loadtests.contrast.script import Script
 from loadtests.contrast.shape import KINDS, Shape
 from loadtests.contrast.stage import OCTETS, Stage
 from loadtests.contrast.storm import restart
+from tests.patience import PATIENCE_S
 from tests.server import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -124,9 +125,9 @@ def test_the_same_people_in_locust_s_own_runner(tmp_path: Path) -> None:
         running = subprocess.Popen([*command, "--host", host.origin.url], cwd=ROOT, stdout=told, stderr=told)
         try:
             with client(host.origin) as http:
-                wait_until(lambda: edits(http) > 3, 60.0, "typing")
+                wait_until(lambda: edits(http) > 3, what="typing")
             running.send_signal(signal.SIGTERM)
-            status = running.wait(60)
+            status = running.wait(PATIENCE_S)
         finally:
             running.kill()
             running.wait()

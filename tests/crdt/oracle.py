@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from tests import node_tools
+from tests.patience import PATIENCE_S
 
 
 class Loaded(NamedTuple):
@@ -56,7 +57,7 @@ class Oracle:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=PATIENCE_S)
 
     def ask(self, commands: list[list[Any]]) -> list[Any]:
         """Raw answers; those that failed are `{"error": …}`."""
@@ -65,7 +66,7 @@ class Oracle:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the oracle ended with {self._process.wait(timeout=10)}")
+            raise RuntimeError(f"the oracle ended with {self._process.wait(timeout=PATIENCE_S)}")
         answers: list[Any] = json.loads(line)
         return answers
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE_S = 30.0
+from tests.patience import PATIENCE_S
 
 
 async def ended(pid: int) -> None:

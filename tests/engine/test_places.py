@@ -8,6 +8,7 @@ import pytest
 
 from collab.engine.places import LINE_SHARE, Places
 from collab.errors import Overloaded
+from tests.patience import PATIENCE_S
 
 
 class Calls:
@@ -83,7 +84,7 @@ async def test_who_gives_up_leaves_no_place_behind() -> None:
     calls.places.give_back("ada")
     calls.tasks[2].cancel()  # it has just been given the place
     await settled()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         await calls.places.take("ada")
     assert calls.places.waiting == 0
 

@@ -34,10 +34,10 @@ from collab.protocol.varint import read_varuint, write_varuint
 from tests.access.realm import Realm, realm, token
 from tests.backends import embedded
 from tests.faults.shim import Wall
+from tests.patience import PATIENCE_S
 from tests.updates import typed, vector
 
 TEN_YEARS_S = 3652 * 86_400
-PATIENCE_S = 20.0  # on a machine that does much else; nothing here should take a tenth of it
 DOCUMENT = "clock"
 OFFSETS = (0, TEN_YEARS_S, -TEN_YEARS_S)
 BINARY = {"content-type": "application/octet-stream"}

@@ -45,6 +45,7 @@ from collab.store.open import Store, open_store
 from collab.store.verification import every_document
 from tests.contract.past import HOURS, NOON, PER_HOUR, Past, nth
 from tests.faults.rot import content, held
+from tests.patience import PATIENCE_S
 from tests.updates import deleted, typed
 
 UPDATES = [typed(1, 0, "hello"), typed(1, 5, " world"), deleted(1, 0, 2), typed(2, 0, "more"), typed(1, 11, "!")]
@@ -163,7 +164,7 @@ async def service(folder: Path) -> Any:
     """The whole node, and a client that needs no port."""
     async with Services.open(Settings(data=folder, host="127.0.0.1", log_level="error")) as services:
         transport = httpx2.ASGITransport(app=services.app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=30.0) as http:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=PATIENCE_S) as http:
             yield http
 
 

@@ -23,6 +23,7 @@ from tests import realservers
 from tests.acceptance.kills import KILLS_PER_CAST, LIFE_S_MAX, Tally, cast, check, make_documents
 from tests.acceptance.victim import Victim
 from tests.faults.lives import agree, live
+from tests.patience import PATIENCE_S
 
 
 @contextmanager
@@ -47,7 +48,7 @@ async def campaign(victim: Victim, rounds: int, seed: int, until_s: float = 1e9)
     """Kills that often; returns the tally and what was lost, or differed at the end of a cast."""
     random, tally, wrong = Random(seed), Tally(), list[str]()
     began = time.monotonic()
-    async with httpx2.AsyncClient(timeout=20.0) as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
         while tally.kills < rounds and time.monotonic() - began < until_s:
             writers = cast(victim.url, f"{seed}.{tally.kills}")
             await make_documents(victim, writers, http)

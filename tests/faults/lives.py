@@ -11,8 +11,7 @@ import httpx2
 from pycrdt import Doc, Text
 
 from tests.acceptance.writers import RestWriter, SocketWriter, Writer, words
-
-AGREE_S = 30.0
+from tests.patience import PATIENCE_S
 
 
 async def live(
@@ -42,7 +41,7 @@ async def agree(writers: list[Writer], http: httpx2.AsyncClient) -> list[str]:
     """Everybody comes back and brings what was not confirmed; then all hold the same. Returns who does not."""
     jobs = [asyncio.create_task(_come_back(writer, http)) for writer in writers]
     try:
-        async with asyncio.timeout(AGREE_S):
+        async with asyncio.timeout(PATIENCE_S):
             while wrong := await _differing(writers, http):  # noqa: ASYNC110  two processes: no event to wait for
                 await asyncio.sleep(0.05)
     except TimeoutError:

@@ -28,6 +28,7 @@ from tests.acceptance.kills import Tally, cast, check, make_documents
 from tests.acceptance.victim import Victim
 from tests.acceptance.writers import Writer
 from tests.faults.lives import live
+from tests.patience import PATIENCE_S
 
 SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH (linux/fs/ext4/ext4.h)
 LIFE_S = (0.1, 0.5)
@@ -93,7 +94,7 @@ async def campaign(disk: Medium, rounds: int, seed: int, sync: str, until_s: flo
     random, tally, lost = Random(seed), Tally(), list[str]()
     began = time.monotonic()
     with Victim(disk.path, env={"COLLAB_SQLITE_SYNC": sync}) as victim:
-        async with httpx2.AsyncClient(timeout=20.0) as http:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
             while tally.kills < rounds and time.monotonic() - began < until_s:
                 writers = cast(victim.url, f"{seed}.{tally.kills}")
                 await make_documents(victim, writers, http)

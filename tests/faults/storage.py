@@ -105,7 +105,7 @@ def one_round(people: Pair, is_broken: Callable[[], bool], heal: Callable[[], No
         people.confirmations(0.2)
     broken = time.monotonic()
     people.type()
-    wait_until(lambda: httpx2.get(f"{url}/readyz").status_code == 503, 30.0, "a red /readyz")
+    wait_until(lambda: httpx2.get(f"{url}/readyz").status_code == 503, what="a red /readyz")
     figures.red_s.append(time.monotonic() - broken)
     before = people.confirmations(0.0)
     people.type()
@@ -114,10 +114,10 @@ def one_round(people: Pair, is_broken: Callable[[], bool], heal: Callable[[], No
     assert people.confirmations(0.3) == before < people.clock, "confirmed while no commit works"
     heal()
     healed = time.monotonic()
-    wait_until(lambda: people.confirmations(0.5) == people.clock, 60.0, "confirmation of everything")
+    wait_until(lambda: people.confirmations(0.5) == people.clock, what="confirmation of everything")
     figures.back_s.append(time.monotonic() - healed)
     assert people.stored() == people.clock, "confirmed, but not in the log"
-    wait_until(lambda: httpx2.get(f"{url}/readyz").status_code == 200, 30.0, "a green /readyz")
+    wait_until(lambda: httpx2.get(f"{url}/readyz").status_code == 200, what="a green /readyz")
     figures.confirmed = people.clock
     return figures
 

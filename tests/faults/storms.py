@@ -27,6 +27,7 @@ from collab.crdt.clocks import Clocks
 from collab.crdt.gate import check
 from collab.protocol import messages
 from collab.protocol.messages import Kind
+from tests.patience import PATIENCE_S
 from tests.server import Server, running_server
 from tests.updates import typed, vector
 
@@ -100,7 +101,7 @@ async def connected(clients: list[Client]) -> None:
 
 async def post(url: str, document: str, update: bytes) -> None:
     """One durable edit by REST."""
-    async with httpx2.AsyncClient(timeout=20.0) as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
         await http.post(f"{url}/api/documents", json={"id": document})
         headers = {"content-type": "application/octet-stream"}
         (await http.post(f"{url}/api/documents/{document}/updates", content=update, headers=headers)).raise_for_status()
@@ -157,7 +158,7 @@ async def typed_to_readers(server: Server, document: str, edits: int, stop_one: 
         await asyncio.sleep(0.01)
         peak = max(peak, resident_kib(server.pid))
     last = 1 + edits * UPDATE_BYTES
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(PATIENCE_S):
         while any(reader.clocks.next[1] < last for reader in readers):  # noqa: ASYNC110  100 readers, one look
             await asyncio.sleep(0.01)
     delays = [reader.seen[clock] - at for reader in readers for clock, at in sent.items() if clock in reader.seen]

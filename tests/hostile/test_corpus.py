@@ -31,6 +31,7 @@ from tests.clients.test_pycrdt import Person
 from tests.crdt import corpus
 from tests.crdt.corpus import Item
 from tests.crdt.histories import Room
+from tests.patience import PATIENCE_S
 from tests.server import Server, running_server
 from tests.updates import typed
 
@@ -83,7 +84,7 @@ def throw(url: str, room: str, frame: bytes) -> int | None:
 
 
 def until_step2(socket: ClientConnection) -> None:
-    while messages.decode(bytes(socket.recv(timeout=20)))[0] is not Kind.STEP2:  # type: ignore[arg-type]
+    while messages.decode(bytes(socket.recv(timeout=PATIENCE_S)))[0] is not Kind.STEP2:  # type: ignore[arg-type]
         pass
 
 
@@ -132,7 +133,7 @@ async def test_real_clients_in_the_room_neither_throw_nor_diverge(server: Server
 
 
 def test_rest_refuses_with_a_reason_and_goes_on_and_loads_what_it_took(server: Server) -> None:
-    with httpx2.Client(base_url=f"{server.url}/api", timeout=60) as client:
+    with httpx2.Client(base_url=f"{server.url}/api", timeout=PATIENCE_S) as client:
         seen = set()
         for number, item in enumerate(UPDATES):
             document = f"rest-{number}"
@@ -183,7 +184,7 @@ async def test_poison_that_is_in_the_store_stops_nobody(tmp_path: Path) -> None:
             await store.log.append([Append(f"poison-{number}", UNBORN, number.to_bytes(16, "big"), entries)])
         await store.log.append([Append("healthy", UNBORN, b"h" * 16, [Entry("older", "s", good)])])
     with running_server(tmp_path) as server:
-        with httpx2.Client(base_url=f"{server.url}/api", timeout=60) as client:
+        with httpx2.Client(base_url=f"{server.url}/api", timeout=PATIENCE_S) as client:
             refused = 0
             for number, item in enumerate(UPDATES):
                 document = f"/documents/poison-{number}"

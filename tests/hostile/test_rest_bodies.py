@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.server import Server, running_server
 
 JSON = {"content-type": "application/json"}
@@ -34,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=f"{server.url}/api", timeout=60) as client:
+    with httpx2.Client(base_url=f"{server.url}/api", timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -70,4 +71,4 @@ def test_nothing_that_is_sent_begins_a_line_of_the_log(server: Server, client: h
 
 
 def test_the_server_is_well_after_all_that(server: Server, tmp_path: Path) -> None:
-    assert httpx2.get(f"{server.url}/readyz", timeout=20).status_code == 200
+    assert httpx2.get(f"{server.url}/readyz", timeout=PATIENCE_S).status_code == 200

@@ -45,8 +45,9 @@ const until = (person, holds, seconds) => new Promise((resolve, reject) => {
 
 const commands = {
   // Connects a client: {version, url, room, params?, protocols?, state?, id?} (state null: no presence at all;
-  // id: the CRDT client id of another one)
-  connect ({ who, version, url, room, params, protocols, state, id }) {
+  // id: the CRDT client id of another one; renews: false: its presence is not told again every 15 s, so that what
+  // others see of it came of the server's own rules)
+  connect ({ who, version, url, room, params, protocols, state, id, renews }) {
     const doc = new Y.Doc()
     if (id !== undefined) doc.clientID = id
     const notes = { sockets: [], urls: [], closes: [], errors: [], received: 0 }
@@ -54,6 +55,7 @@ const commands = {
       WebSocketPolyfill: countingSocket(notes), disableBc: true, params: params ?? {}, protocols: protocols ?? []
     })
     const person = { doc, provider, notes, text: doc.getText('text'), waiting: new Set() }
+    if (renews === false) clearInterval(provider.awareness._checkInterval)
     const look = () => { for (const waiter of [...person.waiting]) waiter() }
     doc.on('afterTransaction', look)
     provider.awareness.on('change', look)

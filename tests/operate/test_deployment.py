@@ -18,6 +18,7 @@ import pytest
 
 from collab_client import connect, text
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 from tests.realservers import free_port
 from tests.server import wait_until
 
@@ -150,7 +151,7 @@ async def test_everything_goes_through_a_proxy(proxy: Any, service: Service, doc
     """REST with an encoded slash in the id, sockets both ways, an event stream that is not held back, a large body."""
     with proxy(tmp_path, service.url) as url:
         headers = {"Authorization": f"Bearer {service.admin}"}
-        async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE_S) as client:
             made = await client.post("/api/documents", json={"id": document})
             assert made.status_code == 201
             path = f"/api/documents/{quote(document, safe='')}"
@@ -161,9 +162,9 @@ async def test_everything_goes_through_a_proxy(proxy: Any, service: Service, doc
             ):
                 text.insert(ada.text(), 0, "through")
                 await ada.saved(10)
-                await bob.until(lambda: text.read(bob.text()) == "through", 10)
+                await bob.until(lambda: text.read(bob.text()) == "through", PATIENCE_S)
                 text.insert(bob.text(), 7, " it")
-                await ada.until(lambda: text.read(ada.text()) == "through it", 10)
+                await ada.until(lambda: text.read(ada.text()) == "through it", PATIENCE_S)
             async with client.stream("GET", f"{path}/events") as stream:
                 lines = stream.aiter_lines()
                 assert (await anext(lines)).startswith("event: ")

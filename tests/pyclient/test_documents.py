@@ -11,6 +11,7 @@ from pycrdt import Doc, Text
 
 from collab_client import Changed, Documents, NotAllowed, NotFound, Refused, Ticket, Unavailable, connect, text
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ async def test_a_session_is_renewed_before_it_ends(docs: Documents, service: Ser
 
     async with connect(service.url, document, source) as live:
         assert live.access == "read"
-        await live.until(lambda: live.access == "write", 20)
+        await live.until(lambda: live.access == "write", PATIENCE_S)
         assert (len(minted), live.status) == (2, "live")
 
 

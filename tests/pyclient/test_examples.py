@@ -14,6 +14,7 @@ import pytest
 
 from collab_client import Documents, sync
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 
 CLIENT = Path(__file__).parents[2] / "clients" / "python"
 README = (CLIENT / "README.md").read_text()
@@ -28,7 +29,7 @@ def example(name: str, *words: str) -> subprocess.Popen[str]:
 
 def output(process: subprocess.Popen[str]) -> str:
     """What it printed; it must have gone well."""
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     return said
 

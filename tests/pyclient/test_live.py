@@ -12,6 +12,7 @@ from pycrdt import Doc, Text
 from collab_client import BrokenDocument, Documents, NotAllowed, ReadOnly, Refused, Unavailable, Unsaved, connect, text
 from collab_client.live import LiveDocument
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 from tests.server import running_server
 
 
@@ -27,9 +28,9 @@ async def test_two_type_together(service: Service, document: str) -> None:
         connect(service.url, document, service.admin) as bob,
     ):
         text.insert(ada.text(), 0, "a😀b")
-        await bob.until(lambda: text.read(bob.text()) == "a😀b", 10)
+        await bob.until(lambda: text.read(bob.text()) == "a😀b", PATIENCE_S)
         text.insert(bob.text(), 2, "é")
-        await ada.until(lambda: text.read(ada.text()) == "a😀éb", 10)
+        await ada.until(lambda: text.read(ada.text()) == "a😀éb", PATIENCE_S)
 
 
 async def test_saved_means_that_a_killed_server_has_it(tmp_path: Path, document: str) -> None:
@@ -45,7 +46,7 @@ async def test_saved_means_that_a_killed_server_has_it(tmp_path: Path, document:
             await live.saved(10)
             assert live.unsaved == 0
             await asyncio.to_thread(server.kill)
-            await live.until(lambda: live.status == "offline", 10)
+            await live.until(lambda: live.status == "offline", PATIENCE_S)
             text.insert(live.text(), 0, "written offline ")
             with pytest.raises(Unsaved):
                 await live.saved(0.05)
@@ -53,8 +54,8 @@ async def test_saved_means_that_a_killed_server_has_it(tmp_path: Path, document:
             async with connect(server.url, document) as other:
                 assert text.read(other.text()).endswith("".join(f"{n} " for n in reversed(range(20))))
                 await live.saved(20)
-                await other.until(lambda: text.read(other.text()).startswith("written offline 19 "), 10)
-                await other.until(lambda: other.presence.others, 10)
+                await other.until(lambda: text.read(other.text()).startswith("written offline 19 "), PATIENCE_S)
+                await other.until(lambda: other.presence.others, PATIENCE_S)
                 assert [*other.presence.others.values()] == [{"user": {"name": "Ada"}}]
 
 
@@ -65,14 +66,14 @@ async def test_presence_comes_moves_and_goes(service: Service, document: str) ->
         ada.presence.on_change(lambda: changes.append(ada.presence.others))
         async with connect(service.url, document, service.admin) as bob:
             bob.presence.show(user={"name": "Bob"}, cursor=1)
-            await ada.until(lambda: ada.presence.others == {bob.doc.client_id: bob.presence.mine}, 10)
+            await ada.until(lambda: ada.presence.others == {bob.doc.client_id: bob.presence.mine}, PATIENCE_S)
             bob.presence.show(user={"name": "Bob"}, cursor=2)
-            await ada.until(lambda: [p["cursor"] for p in ada.presence.others.values()] == [2], 10)
+            await ada.until(lambda: [p["cursor"] for p in ada.presence.others.values()] == [2], PATIENCE_S)
             bob.presence.hide()
-            await ada.until(lambda: not ada.presence.others, 10)
+            await ada.until(lambda: not ada.presence.others, PATIENCE_S)
             bob.presence.show(user={"name": "Bob"})
-            await ada.until(lambda: ada.presence.others, 10)
-        await ada.until(lambda: not ada.presence.others, 10)
+            await ada.until(lambda: ada.presence.others, PATIENCE_S)
+        await ada.until(lambda: not ada.presence.others, PATIENCE_S)
         assert len(changes) >= 4
 
 
@@ -84,9 +85,9 @@ async def test_a_fault_of_a_listener_ends_nothing(service: Service, document: st
     ):
         ada.presence.on_change(lambda: 1 / 0)
         bob.presence.show(user={"name": "Bob"})
-        await ada.until(lambda: ada.presence.others, 10)
+        await ada.until(lambda: ada.presence.others, PATIENCE_S)
         text.insert(bob.text(), 0, "hi")
-        await ada.until(lambda: text.read(ada.text()) == "hi", 10)
+        await ada.until(lambda: text.read(ada.text()) == "hi", PATIENCE_S)
 
 
 async def test_a_document_of_ones_own_goes_on(service: Service, document: str) -> None:
@@ -123,7 +124,7 @@ async def test_a_reader_is_told_that_it_may_not_write(service: Service, document
                     await reader.saved(10)
                 assert (reader.access, reader.unsaved, reader.status) == ("read", 1, "live")
                 text.insert(writer.text(), 8, "!")
-                await reader.until(lambda: text.read(reader.text()) == "graffiti official!", 10)
+                await reader.until(lambda: text.read(reader.text()) == "graffiti official!", PATIENCE_S)
         assert text.read(writer.text()) == "official!"
 
 

@@ -9,6 +9,7 @@ import pytest
 import collab_client
 from collab_client import NotFound, ReadOnly, sync
 from tests.conftest import Service
+from tests.patience import PATIENCE_S
 
 
 def test_documents_and_snapshots(service: Service, document: str) -> None:
@@ -31,10 +32,10 @@ def test_two_live_documents(service: Service, document: str) -> None:
     ):
         assert ada.rewrite("hello 😀") and not ada.rewrite("hello 😀")
         ada.saved(10)
-        bob.until(lambda live: len(live.text()) > 0, 10)
+        bob.until(lambda live: len(live.text()) > 0, PATIENCE_S)
         assert (bob.read(), bob.status, ada.unsaved) == ("hello 😀", "live", 0)
         ada.do(lambda live: live.presence.show(user={"name": "Ada"}))
-        bob.until(lambda live: live.presence.others, 10)
+        bob.until(lambda live: live.presence.others, PATIENCE_S)
 
 
 def test_a_block_that_fails_raises_its_own_error(service: Service, document: str) -> None:

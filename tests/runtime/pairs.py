@@ -19,8 +19,7 @@ from collab.slot import Slot
 from collab.store.open import Store, open_store
 from collab.types import Access, Principal
 from tests.fakes import Recorder
-
-GRACE_S = 10.0
+from tests.patience import PATIENCE_S
 
 
 class Forgetful(LocalBus):
@@ -97,6 +96,6 @@ async def running_pair(folder: Path) -> AsyncIterator[Pair]:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(GRACE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110  # whatever is waited for, it is seldom an event
             await asyncio.sleep(0.001)

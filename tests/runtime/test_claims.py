@@ -14,6 +14,7 @@ from collab.errors import AuthorIdInUse, SlowReader
 from collab.protocol.messages import encode_step2, encode_update
 from collab.slot import Slot
 from tests.fakes import Recorder
+from tests.patience import PATIENCE_S
 from tests.runtime.pairs import Node, Pair, until
 from tests.updates import typed
 
@@ -24,7 +25,7 @@ Place = tuple[Node, Slot, Session, Recorder]
 
 @pytest.fixture(autouse=True)
 async def in_time(anyio_backend: str) -> AsyncIterator[None]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         yield
 
 

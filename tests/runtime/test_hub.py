@@ -19,6 +19,7 @@ from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_st
 from collab.services import UPDATES_PER_ROW, consider
 from collab.store.base import Stored
 from tests.flaky_log import FlakyLog
+from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
 from tests.updates import typed
 
@@ -393,7 +394,7 @@ async def test_upkeep_goes_on_after_a_round_that_failed(bench: Bench, monkeypatc
     monkeypatch.setattr("collab.upkeep.EVERY_S", 0.0)
     monkeypatch.setattr(bench.upkeep, "once", failing)
     running = asyncio.create_task(bench.upkeep.run())
-    await asyncio.wait_for(done.wait(), 10)
+    await asyncio.wait_for(done.wait(), PATIENCE_S)
     running.cancel()
 
 

@@ -18,6 +18,7 @@ from collab.protocol.messages import Kind, decode, encode_status, encode_step1, 
 from collab.store.base import Checkpoint
 from collab.types import Access
 from tests.fakes import Recorder
+from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
 from tests.updates import deleted, typed, typed_after, vector
 
@@ -47,7 +48,7 @@ def slow(bench: Bench) -> Slow:
 
 async def until(holds: Callable[[], object]) -> None:
     """Lets the loop run until it is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110  # what is waited for has no event of its own
             await asyncio.sleep(0)
 

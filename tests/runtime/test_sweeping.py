@@ -11,6 +11,7 @@ from collab.errors import StorageUnavailable
 from collab.store.base import Answer
 from collab.store.idempotency import SqlIdempotency
 from collab.sweeping import ANSWERS_KEPT, sweep
+from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
 
 
@@ -35,7 +36,7 @@ async def test_old_answers_go_and_young_ones_stay(bench: Bench, monkeypatch: pyt
 
     monkeypatch.setattr(young, "forget", forget)
     sweeping = asyncio.create_task(sweep(young, every_s=0.0))
-    await asyncio.wait_for(swept.wait(), 10)
+    await asyncio.wait_for(swept.wait(), PATIENCE_S)
     sweeping.cancel()
     assert await young.claim("me", str(id(young)), b"hash") == Answer(200, {}, b"v")
     assert await young.claim("me", str(id(old)), b"another") is None

@@ -6,6 +6,7 @@ import asyncio
 
 from collab.sockets.backlog import SLICE_BYTES, Backlog
 from collab.turns import Turns
+from tests.patience import PATIENCE_S
 
 
 class Flooder:
@@ -89,5 +90,5 @@ async def test_who_no_longer_waits_for_a_turn_holds_up_nobody() -> None:
     waiting = asyncio.create_task(turns.wait())
     await loop_turns(1)
     waiting.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         await turns.wait()

@@ -26,6 +26,7 @@ from collab.protocol.messages import (
     encode_update,
 )
 from collab.types import Access
+from tests.patience import PATIENCE_S
 from tests.sockets.conftest import Node
 from tests.updates import typed
 
@@ -54,7 +55,7 @@ async def closed(socket: ClientConnection) -> int | None:
     """Reads until the server closes; returns its close code."""
     try:
         while True:
-            await asyncio.wait_for(socket.recv(), 5)
+            await asyncio.wait_for(socket.recv(), PATIENCE_S)
     except ConnectionClosed:
         return socket.close_code
 
@@ -196,7 +197,7 @@ async def test_a_reader_that_stops_reading_is_bounded_and_gets_one_diff_when_it_
     slow.transport.resume_reading()
     known, seen = Clocks(), 0
     while known.next.get(5, 0) < clock:
-        kind, body = decode(cast(bytes, await asyncio.wait_for(slow.recv(), 10)))
+        kind, body = decode(cast(bytes, await asyncio.wait_for(slow.recv(), PATIENCE_S)))
         if kind is Kind.UPDATE:
             update = check(body)
             assert not known.adds_nothing(update), "nothing is sent twice"
@@ -215,7 +216,7 @@ async def test_a_flood_is_slowed_and_nothing_of_it_is_lost(node: Node) -> None:
     socket = await greeted(node.url + "doc")
     for number in range(15):
         await socket.send(encode_status(bytes((number,))))
-    answers = [await asyncio.wait_for(socket.recv(), 5) for _ in range(15)]
+    answers = [await asyncio.wait_for(socket.recv(), PATIENCE_S) for _ in range(15)]
     assert answers == [encode_status(bytes((number,))) for number in range(15)]
     await socket.close()
 
@@ -266,7 +267,7 @@ async def test_while_too_much_waits_for_the_database_writers_are_not_read_and_re
     assert room.history.clocks.next == {1: 5}
     node.journal._waiting_bytes_max = bound
     await writer.send(encode_status(b"\x01"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await writer.recv() != encode_status(b"\x01"):
             pass
     assert room.history.clocks.next == {1: 6}
@@ -293,8 +294,8 @@ async def test_who_is_sending_meanwhile_learns_the_close_code_all_the_same(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server hangs up after the client, not over what the client had sent before it knew."""
-    monkeypatch.setattr("collab.sockets.listener.LINGER_S", 60.0)
-    monkeypatch.setattr("collab.sockets.listener.CLOSE_S", 60.0)
+    monkeypatch.setattr("collab.sockets.listener.LINGER_S", 600.0)
+    monkeypatch.setattr("collab.sockets.listener.CLOSE_S", 600.0)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(node.url.rsplit(":", 1)[1].split("/")[0]))
     writer.write(HANDSHAKE)
     await reader.readuntil(b"\r\n\r\n")
@@ -308,7 +309,7 @@ async def test_who_is_sending_meanwhile_learns_the_close_code_all_the_same(
         await asyncio.sleep(0)
     assert not reader.at_eof()
     writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
     writer.close()
 
 

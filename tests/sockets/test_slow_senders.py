@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection
 
 from collab.protocol.messages import encode_status, encode_update
 from collab.sockets.listener import FastSocket
+from tests.patience import PATIENCE_S
 from tests.sockets.conftest import Node
 from tests.sockets.test_shells import closed, greeted, with_limits
 from tests.updates import typed
@@ -37,7 +38,7 @@ def write(socket: ClientConnection, data: bytes) -> None:
 
 async def until(holds: Callable[[], object]) -> None:
     """Waits until it is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110  # what is waited for has no event of its own
             await asyncio.sleep(0.005)
 
@@ -53,7 +54,7 @@ async def raw(node: Node) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
 async def rest_of(reader: asyncio.StreamReader) -> bytes:
     """What comes until the server hangs up."""
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), PATIENCE_S)
     except ConnectionResetError:
         return b""
 
@@ -219,7 +220,7 @@ async def test_many_frames_that_come_at_once_are_all_taken_in_their_order(node: 
     sent = [*updates[:1_000], typed(2, 0, "y" * 300_000), *updates[1_000:]]
     write(socket, b"".join(frame(FIN_BINARY, encode_update(update)) for update in sent))
     await socket.send(encode_status(b"\x01"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         assert await socket.recv() == encode_status(b"\x01")
     assert node.hub.slots["doc"].room.history.clocks.next == {1: 2_000, 2: 300_000}
     await socket.close()

@@ -16,6 +16,7 @@ from collab.crdt.fold import fold, verify
 from collab.errors import EngineUnavailable, StorageUnavailable
 from collab.store.base import Append, Checkpoint, Entry
 from collab.store.open import Store, open_store
+from tests.patience import PATIENCE_S
 from tests.updates import deleted, typed, typed_after
 
 
@@ -248,7 +249,7 @@ async def test_who_waits_for_a_fold_does_not_wait_behind_those_in_the_background
     bench.engine.open.clear()
     bench.checkpointer.consider("a", 5, 10, 0)
     await bench.engine.begun.wait()
-    await asyncio.wait_for(bench.checkpointer.shorten("b"), 10)
+    await asyncio.wait_for(bench.checkpointer.shorten("b"), PATIENCE_S)
     assert [(document, point.index) for document, _, point in bench.told] == [("b", b"now")]
     bench.engine.open.set()
     await bench.settled()

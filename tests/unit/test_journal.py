@@ -14,6 +14,7 @@ from collab.journal import COMMIT_BYTES_MAX, COMMIT_ROWS_MAX, ENTRY_BYTES, RETRY
 from collab.store.base import Appended, Entry
 from collab.store.open import open_store
 from tests.flaky_log import FlakyLog
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -62,8 +63,8 @@ class Bench:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    """Returns when it holds; fails after 20 s."""
-    async with asyncio.timeout(20):
+    """Returns when it holds; raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.001)
 
@@ -358,7 +359,7 @@ async def test_flushing_one_document_waits_for_no_other(bench: Bench) -> None:
     bench.log.open.clear()
     bench.append("a", b"1")
     await bench.log.begun.wait()
-    await asyncio.wait_for(bench.journal.flush("b"), 10)
+    await asyncio.wait_for(bench.journal.flush("b"), PATIENCE_S)
     waiting = asyncio.create_task(bench.journal.flush("a"))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -384,9 +385,9 @@ async def test_whoever_waits_or_goes_down_does_not_linger(log: FlakyLog) -> None
     bench = Bench(log, linger_s=lambda: 3600.0)
     for update in (b"1", b"2", b"3"):
         bench.append("a", update)
-        await asyncio.wait_for(bench.journal.flush(), 5)
+        await asyncio.wait_for(bench.journal.flush(), PATIENCE_S)
     bench.append("a", b"4")
-    await asyncio.wait_for(bench.journal.close(), 5)
+    await asyncio.wait_for(bench.journal.close(), PATIENCE_S)
     assert [done.last_seq for done in bench.told] == [1, 2, 3, 4]
 
 

@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from tests.patience import PATIENCE_S
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --disable-background-networking --disable-component-update "
     "--disable-sync"
 ).split()
-PATIENCE_MS = 15_000
+PATIENCE_MS = 1000 * PATIENCE_S
 
 expect.set_options(timeout=PATIENCE_MS)
 

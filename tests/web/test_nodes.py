@@ -17,6 +17,7 @@ from playwright.sync_api import expect
 from tests import realservers
 from tests.clients.puppets import Puppets, puppets
 from tests.cluster.nodes import Cluster, cluster
+from tests.patience import PATIENCE_S
 from tests.server import Server, wait_until
 from tests.web.browser import People
 
@@ -76,7 +77,7 @@ def test_a_room_on_another_node_is_folded_and_traced_there(pair: Cluster, people
     wait_until(lambda: any(room[:2] == (name(second), "afar") for room in rooms_of(view(first))))
     address, there = f"{first.url}/api/console/rooms/afar", {"node": name(second)}
     wait_until(lambda: httpx2.post(f"{address}/checkpoint", params=there).json()["seq"], what="a checkpoint")
-    with httpx2.stream("GET", f"{address}/trace", params={**there, "content": "true"}, timeout=20) as stream:
+    with httpx2.stream("GET", f"{address}/trace", params={**there, "content": "true"}, timeout=PATIENCE_S) as stream:
         with closing(stream.iter_lines()) as lines:
             ada.insert(0, "now")
             told = next(json.loads(line[6:]) for line in lines if line.startswith("data: "))
@@ -137,7 +138,7 @@ def test_a_node_that_is_silent_is_named_and_one_that_is_drained_by_another_too(p
     ada = people.connect(3, second.socket_url, "drained", state=None).synced()  # it has not been drained late
     wait_until(lambda: view(first)["others"], what="it to answer again")
     assert httpx2.post(f"{first.url}/api/console/drain", params={"node": silent}).status_code == 202
-    ada.do("closed", code=1012, seconds=5)
+    ada.do("closed", code=1012, seconds=PATIENCE_S)
     wait_until(lambda: [node["draining"] for node in view(first)["others"]] == [True], what="it to say so")
     assert not view(first)["draining"]
     assert httpx2.get(f"{first.url}/readyz").status_code == 200

@@ -11,6 +11,7 @@ import redis
 
 from tests.cluster.faults.stage import NODES, Stage
 from tests.cluster.links import Link
+from tests.patience import PATIENCE_S
 
 SLOW_S = 0.05
 LONG_S = 30.0
@@ -68,7 +69,7 @@ def redis_flushed(stage: Stage) -> Iterator[None]:
 def postgres_restarted(stage: Stage) -> Iterator[None]:
     """As by `pg_ctl stop -m immediate`: no checkpoint, recovery at the start."""
     stage.postgres.process.send_signal(signal.SIGQUIT)
-    stage.postgres.process.wait(30)
+    stage.postgres.process.wait(PATIENCE_S)
     yield
     stage.postgres.restart()
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from tests.cluster.faults.kinds import ALL, CHEAP, DEAR, SPELL_S, Fault, during, node_stopped_long
 from tests.cluster.faults.stage import Stage
+from tests.patience import PATIENCE_S
 
 PROMISED_S = 5.0
-PATIENCE_S = 60.0
 TARGETS = ("node", "postgres", "redis", "client")
 
 
