@@ -21,6 +21,7 @@ from pycrdt import Doc
 from collab.replay.address import Address
 from tests.acceptance.victim import Victim
 from tests.acceptance.writers import RestWriter, SocketWriter, Writer
+from tests.faults.lives import live
 from tests.patience import PATIENCE_S
 
 LIFE_S_MAX = 0.25  # a server lives a random time up to this
@@ -59,7 +60,7 @@ async def _kill_again_and_again(
         writers = cast(victim.url, str(tally.kills))
         await make_documents(victim, writers, http)
         for _ in range(min(KILLS_PER_CAST, kills - tally.kills)):
-            await one_life(victim, writers, random, http)
+            await live(writers, random.random() * LIFE_S_MAX, victim.kill, random, http)
             tally.kills += 1
             lost += await check(victim, writers, http)
         tally.typed += sum(writer.typed for writer in writers)
@@ -83,20 +84,6 @@ async def make_documents(victim: Victim, writers: list[Writer], http: httpx2.Asy
         await victim.start(http)
     for document in sorted({writer.address.document for writer in writers}):
         (await http.post(writers[0].address.documents, json={"id": document})).raise_for_status()
-
-
-async def one_life(victim: Victim, writers: list[Writer], random: Random, http: httpx2.AsyncClient) -> None:
-    """The server that runs is written to, and killed."""
-    jobs = [asyncio.create_task(writer.write(random, http)) for writer in writers]
-    finished, _ = await asyncio.wait(jobs, timeout=random.random() * LIFE_S_MAX)
-    victim.kill()
-    for job in jobs:
-        job.cancel()
-    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, Exception) and not isinstance(outcome, asyncio.CancelledError):
-            raise outcome
-    assert not finished, "a writer gave up while the server was alive"
 
 
 async def check(victim: Victim, writers: list[Writer], http: httpx2.AsyncClient) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import httpx2
 
 from tests import zygote
 from tests.patience import PATIENCE_S
+from tests.realservers import free_port
 from tests.zygote import Forked
 
 
@@ -65,10 +65,3 @@ class Victim:
             return (await http.get(f"{self.url}/readyz")).is_success
         except httpx2.TransportError:
             return False
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

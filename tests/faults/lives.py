@@ -13,13 +13,23 @@ from pycrdt import Doc, Text
 from tests.acceptance.writers import RestWriter, SocketWriter, Writer, words
 from tests.patience import PATIENCE_S
 
+WORDS_MAX = 16  # a life lasts until up to so many are confirmed, if its time is over sooner
+
 
 async def live(
     writers: list[Writer], seconds: float, end: Callable[[], None], random: Random, http: httpx2.AsyncClient
 ) -> None:
-    """Lets them write for so long, then calls `end`; a writer that gave up before is an error."""
+    """Lets them write for so long, then calls `end`; a writer that gave up before is an error.
+
+    A slow machine has them write longer: what dies before it has confirmed something proves nothing.
+    """
+    enough = confirmed(writers) + random.randint(1, WORDS_MAX)
     jobs = [asyncio.create_task(writer.write(random, http)) for writer in writers]
-    finished, _ = await asyncio.wait(jobs, timeout=seconds)
+    await asyncio.wait(jobs, timeout=seconds)
+    async with asyncio.timeout(PATIENCE_S):
+        while confirmed(writers) < enough and not any(job.done() for job in jobs):  # noqa: ASYNC110  no event
+            await asyncio.sleep(0.005)
+    finished = [job for job in jobs if job.done()]
     end()
     for job in jobs:
         job.cancel()
@@ -28,6 +38,11 @@ async def live(
         if isinstance(outcome, Exception) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome
     assert not finished, "a writer gave up while the server was alive"
+
+
+def confirmed(writers: list[Writer]) -> int:
+    """Words of all of them that must survive."""
+    return sum(writer.confirmed for writer in writers)
 
 
 async def stored(writer: Writer, http: httpx2.AsyncClient) -> Doc[Any]:
