@@ -18,8 +18,8 @@ import structlog
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.crdt import gate
-from collab.crdt.checked import Checked
-from collab.crdt.clocks import Clocks
+from collab.crdt.checked import Checked, Weighed
+from collab.crdt.clocks import AT_ONCE, Clocks
 from collab.crdt.decode import STORED
 from collab.crdt.split import split, without_clients
 from collab.engine.places import caller
@@ -204,7 +204,7 @@ class Inspection:
         else:
             checked = await self.inspector.check(body)
             slot.room.refuse_retired(checked)
-            spent_s += checked.count * self._limits.work_s_per_struct
+            spent_s += (checked.count + len(checked.deletes)) * self._limits.work_s_per_struct
             await self._take(slot, session, checked, kind is Kind.UPDATE)
             if kind is Kind.STEP2:
                 slot.room.promises.answered(session, slot.room.may_write(session))
@@ -215,9 +215,10 @@ class Inspection:
         """Into the room; what cannot go in as it is, is cut elsewhere first."""
         room = slot.room
         for _ in range(ROUNDS_MAX):
-            await self._turns.wait()
+            checked = await self.weigh(room, checked)
             if session not in room.sessions:
                 self._take_late(slot, session, checked)
+                await self.note(room, checked)
                 return
             foreign = room.authors.foreign(checked, session, room.history.clocks)
             if foreign and room.may_write(session):
@@ -229,12 +230,26 @@ class Inspection:
                 room.accept(checked, session, _now(), typed)
                 session.allowance.work.take(_now(), thread_time() - began)
                 self._settle(slot)
+                await self.note(room, checked)
                 return
             if rest is None:
                 self._settle(slot)
                 return
             checked = rest
         raise Unprocessable("others change this document too fast for this update")
+
+    async def weigh(self, room: Room, checked: Checked) -> Checked:
+        """Asks what the room asks of an update, in turns if that is much; to be asked last before it is taken."""
+        await self._turns.wait()
+        if len(checked.runs) + len(checked.needs) + len(checked.deletes) <= AT_ONCE or isinstance(checked, Weighed):
+            return checked
+        return await self._turns.steps(room.history.clocks.weighing(checked))
+
+    async def note(self, room: Room, checked: Checked) -> None:
+        """Does what is left of such an update when it was taken, in turns."""
+        if isinstance(checked, Weighed) and checked.adds:
+            for _ in room.history.clocks.noting(checked.deletes):
+                await self._turns.wait()
 
     async def _contested(
         self, room: Room, session: Session, checked: Checked, foreign: set[int], typed: bool

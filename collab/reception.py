@@ -178,11 +178,15 @@ class Reception:
         Raises as `admit` and `Room.submit` do.
         """
         return await self.admit(
-            slot, update, author, lambda checked: slot.room.submit(checked, author, session_id, monotonic())
+            slot, update, author, lambda checked: slot.room.submit(checked, author, session_id, monotonic()), True
         )
 
-    async def admit(self, slot: Slot, update: bytes, author: str, take: Callable[[Checked], T]) -> T:
+    async def admit(
+        self, slot: Slot, update: bytes, author: str, take: Callable[[Checked], T], at_once: bool = False
+    ) -> T:
         """Checks an update that came by REST, a large one in a child, and gives it to `take`.
+
+        `at_once`: that puts it into the room, so what is asked before and noted after is done in turns if it is much.
 
         Raises as `Room.check` does, Overloaded while too much waits for the database, and RateLimited for a user whose
         large updates cost others too much.
@@ -198,8 +202,14 @@ class Reception:
         with self.inspection.weighed(update):
             checked = await self.inspection.inspector.check(update)
         slot.room.refuse_retired(checked)
+        if at_once:
+            checked = await self.inspection.weigh(slot.room, checked)
         began = thread_time()
         try:
-            return take(checked)
+            taken = take(checked)
         finally:
             work.take(clock(), thread_time() - began)
+        if at_once:
+            self._rooms.settle(slot)
+            await self.inspection.note(slot.room, checked)
+        return taken

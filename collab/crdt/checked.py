@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from collab.crdt.ids import Range
 
@@ -30,9 +30,9 @@ class Checked:
     def __init__(
         self,
         raw: bytes,
-        runs: tuple[Range, ...],
+        runs: Sequence[Range],
         needs: Mapping[int, int],
-        deletes: tuple[Range, ...],
+        deletes: Sequence[Range],
         count: int,
         body: int,
         tail: int,
@@ -53,3 +53,19 @@ class Checked:
 
     def __repr__(self) -> str:
         return f"Checked({len(self.raw)} bytes, runs={self.runs[:4]}, deletes={self.deletes[:4]})"
+
+
+class Weighed(Checked):
+    """One with very many runs or deletions, asked in steps before it is taken (`Clocks.weighing`).
+
+    It has all that it needs; `adds` says whether it brought anything then. Neither can turn for the worse while others
+    go on. Its deletions are noted in steps, too, once it is taken.
+    """
+
+    __slots__ = ("adds",)
+
+    def __init__(self, checked: Checked, adds: bool) -> None:
+        super().__init__(
+            checked.raw, checked.runs, checked.needs, checked.deletes, checked.count, checked.body, checked.tail
+        )
+        self.adds = adds

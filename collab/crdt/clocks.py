@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from collab.crdt.checked import Checked
-from collab.crdt.ids import IdRanges
+from collab.crdt.checked import Checked, Weighed
+from collab.crdt.ids import IdRanges, Range
 from collab.protocol.varint import write_varuint
 
 if TYPE_CHECKING:
     from collab.crdt.index import StateIndex
+
+
+AT_ONCE = 1_000
+"""Runs or deletions that are looked at in one step: half a millisecond or less."""
+
+FEW_CLIENTS = 1_000
+"""The state vector of a document with more is not written anew for each who joins, but where it has changed."""
 
 
 class Clocks:
@@ -20,13 +28,15 @@ class Clocks:
     and shown, `advance` says so.
     """
 
-    __slots__ = ("_vector", "deleted", "next")
+    __slots__ = ("_pieces", "_stale", "_vector", "deleted", "next")
 
     def __init__(self, next: dict[int, int] | None = None, deleted: IdRanges | None = None) -> None:
         self.next: dict[int, int] = {} if next is None else next
         """Client id to the first clock not known; clocks below are all known."""
         self.deleted = IdRanges() if deleted is None else deleted
         self._vector: bytes | None = None  # encoded, until a clock advances
+        self._pieces: dict[int, bytes] = {}  # of it, by client, where there are many
+        self._stale: set[int] | None = None  # clients whose pieces are not there or old; None while there are few
 
     @classmethod
     def from_index(cls, index: StateIndex) -> Clocks:
@@ -38,6 +48,8 @@ class Clocks:
 
     def adds_nothing(self, update: Checked) -> bool:
         """Whether all its structs and all its deletions are known: it can be dropped."""
+        if isinstance(update, Weighed):
+            return not update.adds
         known = self.next.get
         for client, _, end in update.runs:
             if end > known(client, 0):
@@ -49,6 +61,8 @@ class Clocks:
         if len(update.runs) == 1 and not update.needs and not update.deletes:
             client, start, _ = update.runs[0]
             return start <= self.next.get(client, 0)
+        if isinstance(update, Weighed):
+            return True
         if len(update.runs) > 1 and not update.needs and not update.deletes:  # thousands of clients, perhaps
             known = self.next.get
             if not any(start > known(client, 0) for client, start, _ in update.runs):
@@ -64,6 +78,33 @@ class Clocks:
         for client, clock in self._lacks(update):
             missing[client] = min(clock, missing.get(client, clock))
         return missing
+
+    def weighing(self, update: Checked) -> Iterator[Checked | None]:
+        """Asks `is_ready` and `adds_nothing` in steps, None at each; then gives the update, as Weighed if it is ready.
+
+        Clocks and deletions only grow, so what others bring between two steps changes no yes to a no.
+        """
+        adds = False
+        for some in _chunks(update.runs):
+            if any(start > self.next.get(client, 0) for client, start, _ in some):
+                yield update  # or it follows on itself: whoever cuts it will see
+                return
+            adds = adds or any(end > self.next.get(client, 0) for client, _, end in some)
+            yield None
+        ends: dict[int, int] = {}
+        for some in _chunks(update.runs if update.needs or update.deletes else ()):
+            ends.update((client, end) for client, _, end in some)
+            yield None
+        needs = [(client, 0, clock) for client, clock in update.needs.items()]
+        for some in chain(_chunks(needs), _chunks(update.deletes)):
+            if any(end > self.next.get(client, 0) and end > ends.get(client, 0) for client, _, end in some):
+                yield update
+                return
+            yield None
+        for some in _chunks(() if adds else update.deletes):
+            adds = adds or not self.deleted.covers(some)
+            yield None
+        yield Weighed(update, adds)
 
     def _lacks(self, update: Checked) -> Iterator[tuple[int, int]]:
         after: dict[int, int] = {}
@@ -81,12 +122,16 @@ class Clocks:
                 yield client, end
 
     def advance(self, update: Checked) -> None:
-        """Notes that a ready update is now part of the document."""
+        """Notes that a ready update is now part of the document. Of a Weighed one `noting` does the rest, in steps."""
         next_clock = self.next
         self._vector = None
         for client, _, end in update.runs:
             if end > next_clock.get(client, 0):
                 next_clock[client] = end
+                if self._stale is not None:
+                    self._stale.add(client)
+        if isinstance(update, Weighed):
+            return
         if len(update.deletes) == 1:
             self.deleted.add(*update.deletes[0])
         elif update.deletes:
@@ -96,6 +141,8 @@ class Clocks:
         """The same for a letter that is known to be the client's next one."""
         self.next[client] = clock
         self._vector = None
+        if self._stale is not None:
+            self._stale.add(client)
 
     def before(self, updates: Iterable[Checked]) -> dict[int, int]:
         """The next clocks as they were before these updates, the newest that were noted."""
@@ -109,8 +156,25 @@ class Clocks:
         """Clients that have not written in this document yet."""
         return [client for client in dict.fromkeys(run[0] for run in update.runs) if client not in self.next]
 
+    def noting(self, deletes: Sequence[Range]) -> Iterator[None]:
+        """What `advance` leaves of a Weighed update, in steps: its deletions, and its part of the state vector."""
+        yield from self.deleted.adding(deletes)
+        if self._stale is None:
+            if len(self.next) <= FEW_CLIENTS:
+                return
+            self._stale = set(self.next)
+        while self._stale:
+            for _ in range(min(AT_ONCE, len(self._stale))):
+                client = self._stale.pop()
+                self._pieces[client] = write_varuint(client) + write_varuint(self.next[client])
+            yield
+
     def encode_state_vector(self) -> bytes:
-        """Count, then client and next clock, clients descending as yjs writes them."""
+        """Count, then client and next clock; clients descending as yjs writes them, unless there are very many."""
+        if self._vector is None and len(self.next) > FEW_CLIENTS:
+            for _ in self.noting(()):
+                pass
+            self._vector = write_varuint(len(self._pieces)) + b"".join(self._pieces.values())
         if self._vector is None:
             out = bytearray(write_varuint(len(self.next)))
             for client in sorted(self.next, reverse=True):
@@ -118,3 +182,8 @@ class Clocks:
                 out += write_varuint(self.next[client])
             self._vector = bytes(out)
         return self._vector
+
+
+def _chunks(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
+    for at in range(0, len(ranges), AT_ONCE):
+        yield ranges[at : at + AT_ONCE]

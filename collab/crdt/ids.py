@@ -8,7 +8,9 @@ ranges ascending and disjoint; overlapping ranges would make a reader walk the s
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from collab.crdt.varints import read_varuint
 from collab.errors import BadUpdate
@@ -65,7 +67,7 @@ class IdRanges:
     def add(self, client: int, start: int, end: int) -> None:
         """Adds start <= clock < end; costs a shift of what lies above, so use `update` for many."""
         bounds = self.bounds.get(client)
-        if bounds is None:
+        if not bounds:
             self.bounds[client] = [start, end]
         elif start > bounds[-1]:
             bounds += (start, end)
@@ -87,6 +89,37 @@ class IdRanges:
             else:
                 old = self.bounds.get(client, [])
                 self.bounds[client] = _union(sorted([*added, *zip(old[::2], old[1::2], strict=True)]))
+
+    def adding(self, ranges: Sequence[Range]) -> Iterator[None]:
+        """Adds many that ascend within each client, in steps of a millisecond at most; others may add between two."""
+        at = 0
+        while at < len(ranges):
+            at += self._add_some(ranges[at : at + RANGES_AT_ONCE])
+            yield
+
+    def _add_some(self, ranges: Sequence[Range]) -> int:
+        """Adds the first ones; returns how many."""
+        done = cost = 0
+        for client, group in groupby(ranges, itemgetter(0)):
+            added = [(start, end) for _, start, end in group]
+            taken, looked_at = self._lay_in(client, added)
+            done, cost = done + taken, cost + looked_at
+            if taken < len(added) or cost >= RANGES_AT_ONCE:
+                break
+        return done
+
+    def _lay_in(self, client: int, added: list[tuple[int, int]]) -> tuple[int, int]:
+        """Adds the first of one client's ranges; returns how many, and how many were looked at for it."""
+        bounds = self.bounds.setdefault(client, [])
+        low = bisect_left(bounds, added[0][0]) & ~1
+        while (high := bisect_right(bounds, added[-1][1]) + 1 & ~1) - low > 2 * RANGES_AT_ONCE and len(added) > 1:
+            added = added[: len(added) // 2]  # much lies between them
+        if len(added) == 1:
+            self.add(client, *added[0])
+            return 1, 1
+        inside = bounds[low:high]
+        bounds[low:high] = _union(sorted([*added, *zip(inside[::2], inside[1::2], strict=True)]))
+        return len(added), len(added) + len(inside) // 2
 
     def contains(self, client: int, start: int, end: int) -> bool:
         """Whether the whole range is in the set."""

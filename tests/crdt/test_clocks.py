@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.crdt.clocks import Clocks
+from collab.crdt.checked import Weighed
+from collab.crdt.clocks import FEW_CLIENTS, Clocks
 from collab.crdt.gate import check, check_state_vector
 from collab.crdt.ids import IdRanges
 from collab.crdt.index import StateIndex, build
 from collab.crdt.merge import merge
+from collab.protocol.varint import write_varuint
 from tests.crdt.grammar import MadeUpdate, updates
 from tests.crdt.logs import logs
 from tests.updates import deleted, typed, typed_after
@@ -25,6 +28,44 @@ def test_a_log_is_ready_in_its_order_and_known_afterwards(log: list[bytes]) -> N
         clocks.advance(checked)
         assert clocks.adds_nothing(checked)
         assert clocks.is_ready(checked)
+
+
+@given(logs().filter(bool), st.integers(1, 3), st.data())
+def test_steps_say_what_is_said_at_once(log: list[bytes], at_once: int, data: st.DataObject) -> None:
+    """Of each update after any part of the log; and what is noted in steps is what is noted at once."""
+    asked = check(data.draw(st.sampled_from(log)))
+    clocks = Clocks()
+    for update in log[: data.draw(st.integers(0, len(log)))]:
+        clocks.advance(check(update))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.crdt.clocks.AT_ONCE", at_once)
+        patch.setattr("collab.crdt.clocks.FEW_CLIENTS", 0)
+        *steps, said = clocks.weighing(asked)
+        assert steps == [None] * len(steps) and said is not None
+        assert isinstance(said, Weighed) is clocks.is_ready(asked)
+        if not isinstance(said, Weighed):
+            assert said is asked
+            return
+        assert said.adds is not clocks.adds_nothing(asked)
+        assert clocks.is_ready(said) and clocks.adds_nothing(said) is not said.adds
+        at_once_noted = clocks.copy()
+        at_once_noted.advance(asked)
+        clocks.advance(said)
+        for _ in clocks.noting(said.deletes):
+            pass
+        assert (clocks.next, clocks.deleted) == (at_once_noted.next, at_once_noted.deleted)
+        assert check_state_vector(clocks.encode_state_vector()) == clocks.next
+
+
+def test_the_vector_of_very_many_is_written_where_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = Clocks(dict.fromkeys(range(FEW_CLIENTS + 1), 5))
+    assert check_state_vector(clocks.encode_state_vector()) == clocks.next
+    written: list[int] = []
+    monkeypatch.setattr("collab.crdt.clocks.write_varuint", lambda value: written.append(value) or write_varuint(value))
+    clocks.reach(9, 6)
+    clocks.advance(check(typed(5_000, 0, "x")))
+    assert check_state_vector(clocks.encode_state_vector()) == clocks.next
+    assert len(written) == 5, "the count, and two clients with their clocks"
 
 
 @given(logs(), st.randoms(use_true_random=False))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collab.crdt.ids import IdRanges, Range
+from collab.crdt.ids import RANGES_AT_ONCE, IdRanges, Range, _union
 from collab.errors import BadUpdate
 from collab.limits import DEFAULT
 
@@ -35,6 +35,35 @@ def test_adding_one_by_one_is_adding_all(ranges: list[Range]) -> None:
     assert clocks(list(one_by_one)) == clocks(ranges)
     for bounds in one_by_one.bounds.values():
         assert bounds == sorted(set(bounds)) and len(bounds) % 2 == 0
+
+
+@given(RANGES, RANGES, st.integers(1, 5))
+def test_adding_in_steps_is_adding_all(there: list[Range], ranges: list[Range], at_once: int) -> None:
+    ascending = list(IdRanges.of(ranges))
+    made = IdRanges.of(there)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.crdt.ids.RANGES_AT_ONCE", at_once)
+        for step, _ in enumerate(made.adding(ascending)):
+            made.add(3, 2 * step, 2 * step + 1)  # somebody else's, between two steps
+    made.bounds.pop(3, None)
+    assert made == IdRanges.of([*there, *ascending])
+
+
+@pytest.mark.parametrize("apart", [2, 3, 1_000])
+def test_no_step_of_adding_looks_at_much(apart: int) -> None:
+    """Neither at many of the new ranges nor, where these lie far apart, at many of the old ones."""
+    made = IdRanges.of((7, 2 * at, 2 * at + 1) for at in range(100_000))
+    new = [(7, apart * at + 1, apart * at + 2) for at in range(200_000 // apart - 1)]
+    looked_at: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.crdt.ids._union", lambda spans: looked_at.append(len(spans)) or _union(spans))
+        steps = 0
+        for _ in made.adding(new):
+            steps += 1
+            assert sum(looked_at) <= 3 * RANGES_AT_ONCE
+            looked_at.clear()
+    assert steps >= len(new) // RANGES_AT_ONCE
+    assert made == IdRanges.of([*((7, 2 * at, 2 * at + 1) for at in range(100_000)), *new])
 
 
 @given(RANGES, RANGES)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
+import pytest
+
+from collab.crdt.clocks import AT_ONCE
+from collab.crdt.gate import check_state_vector
+from collab.crdt.ids import IdRanges, Range
+from collab.protocol.messages import encode_step2, encode_update
+from collab.protocol.varint import write_varbytes, write_varuint
 from collab.sockets.backlog import SLICE_BYTES, Backlog
 from collab.turns import Turns
 from tests.patience import PATIENCE_S
+from tests.runtime.conftest import Bench
 
 
 class Flooder:
@@ -92,3 +102,78 @@ async def test_who_no_longer_waits_for_a_turn_holds_up_nobody() -> None:
     waiting.cancel()
     async with asyncio.timeout(PATIENCE_S):
         await turns.wait()
+
+
+RANGES = 20_000
+
+
+def _deleting(client: int, ranges: int) -> bytes:
+    """Text of one client, and a deletion of every other character of it."""
+    text = b"\x01\x01" + write_varuint(client) + b"\x00\x04\x01\x01t" + write_varbytes(b"x" * 2 * ranges)
+    each = b"".join(write_varuint(2 * at) + b"\x01" for at in range(ranges))
+    return text + b"\x01" + write_varuint(client) + write_varuint(ranges) + each
+
+
+async def _by_turn(count: Callable[[], int], done: Callable[[], object]) -> list[int]:
+    """What is counted, at each turn of the loop until it is done."""
+    counts = [count()]
+    async with asyncio.timeout(PATIENCE_S):
+        while not done():  # what is waited for has no event of its own
+            await asyncio.sleep(0)
+            counts.append(count())
+    return counts
+
+
+@pytest.mark.parametrize("by", ["socket", "rest", "socket that hangs up"])
+async def test_very_many_deletions_are_looked_at_and_noted_some_in_each_turn(bench: Bench, by: str) -> None:
+    slot, session, _ = await bench.enter()
+    update, clocks = _deleting(7, RANGES), slot.room.history.clocks
+    asked = 0
+    covers = clocks.deleted.covers
+
+    def counted(ranges: Sequence[Range]) -> bool:
+        nonlocal asked
+        asked += len(ranges)
+        return covers(ranges)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IdRanges, "covers", lambda _, ranges: counted(ranges))
+        if by == "rest":
+            work = asyncio.create_task(bench.hub.submit(slot, update, "ada"))
+        else:
+            bench.hub.receive(slot, session, encode_update(update))
+            if by == "socket that hangs up":
+                bench.hub.leave(slot, session)
+            work = asyncio.create_task(asyncio.sleep(0))
+        noted = await _by_turn(
+            lambda: asked + len(clocks.deleted.ranges_of(7)) // 2,
+            lambda: len(clocks.deleted.ranges_of(7)) == 2 * RANGES and work.done(),
+        )
+    await work
+    assert max(later - before for before, later in pairwise(noted)) <= 2 * AT_ONCE
+    assert clocks.next == {7: 2 * RANGES}
+    await bench.journal.flush()
+    assert slot.room.ledger.durable == slot.room.ledger.entered == 1
+
+
+async def test_what_has_very_many_clients_is_asked_some_at_a_time(bench: Bench) -> None:
+    slot, session, _ = await bench.enter()
+    one = b"\x04\x01\x01t\x01x"
+    clients = range(1_000, 1_000 + 5 * AT_ONCE)
+    update = (
+        write_varuint(len(clients)) + b"".join(b"\x01" + write_varuint(c) + b"\x00" + one for c in clients) + b"\x00"
+    )
+    turns = bench.hub.turns
+    waited, wait = 0, turns.wait
+
+    async def counted() -> None:
+        nonlocal waited
+        waited += 1
+        await wait()
+
+    turns.wait = counted  # type: ignore[method-assign]
+    bench.hub.receive(slot, session, encode_step2(update))
+    await _by_turn(lambda: 0, lambda: session.aside is None)
+    assert len(slot.room.history.clocks.next) == len(clients)
+    assert waited >= 1 + 2 * len(clients) // AT_ONCE, "for what it adds, and for its part of the state vector"
+    assert check_state_vector(slot.room.history.clocks.encode_state_vector()) == slot.room.history.clocks.next
