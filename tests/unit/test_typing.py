@@ -66,7 +66,7 @@ CORRECTIONS = [
 def test_corrections_and_jumps_go_the_short_way_and_give_the_same_room() -> None:
     short, long = make_room(), make_room()
     for room in (short, long):
-        room.submit(typed(9, 0, "b"), "rest", "rest", 0.0)
+        room.submit(room.check(typed(9, 0, "b")), "rest", "rest", 0.0)
     short_one, (long_one, _) = typist(short), enter(long, "a")
     (_, to_short), (_, to_long) = enter(short, "b"), enter(long, "b")
     for clock in range(3):
