@@ -33,6 +33,8 @@ from collab.turns import Turns
 log = structlog.get_logger(__name__)
 
 ROUNDS_MAX = 8  # how often what others do may make an update start again
+STEP1 = b"\x00\x00"  # how such a frame begins
+WORK_S_PER_PART = 2e-6  # to find out what of a client's structs a replica lacks
 PAUSE_S_MAX = 15.0  # a peer that is not read for long is taken for dead
 
 
@@ -108,9 +110,11 @@ class Inspection:
         finally:
             self._bytes -= len(update)
 
-    def is_heavy(self, data: bytes) -> bool:
+    def is_heavy(self, slot: Slot, data: bytes) -> bool:
         """Whether the frame is one for here."""
         size = len(data)
+        if data.startswith(STEP1) and slot.room.history.is_dear:
+            return True
         if size <= self._limits.dear_bytes_max or data[0] != 0:
             return False
         return size > self._limits.inline_bytes_max or self._is_dear(data)
@@ -186,7 +190,7 @@ class Inspection:
             session.outbox.go_on()
 
     async def _frame(self, slot: Slot, session: Session, data: bytes) -> None:
-        if self.is_heavy(data):
+        if self.is_heavy(slot, data):
             with self.weighed(data):
                 await self._large_frame(slot, session, data)
         elif session in slot.room.sessions:
@@ -196,11 +200,7 @@ class Inspection:
         kind, body = decode(data)
         spent_s = len(data) * self._limits.work_s_per_byte
         if kind is Kind.STEP1:
-            known = await self.inspector.check_state_vector(body)
-            await self._turns.wait()
-            slot.room.refuse_retired(known)
-            if session in slot.room.sessions:
-                slot.room.step1(session, known)
+            spent_s += await self._answer(slot.room, session, body)
         else:
             checked = await self.inspector.check(body)
             slot.room.refuse_retired(checked)
@@ -210,6 +210,19 @@ class Inspection:
                 slot.room.promises.answered(session, slot.room.may_write(session))
         pause_s = session.allowance.work.take(_now(), min(spent_s, self._limits.work_burst_s))
         await asyncio.sleep(min(pause_s, PAUSE_S_MAX))
+
+    async def _answer(self, room: Room, session: Session, vector: bytes) -> float:
+        """Answers a step 1; returns what that cost beyond its bytes, in seconds."""
+        if len(vector) <= self._limits.inline_bytes_max:
+            known = room.known_by(vector)
+        else:
+            known = await self.inspector.check_state_vector(vector)
+            await self._turns.wait()
+            room.refuse_retired(known)
+        answer = await self._turns.steps(room.history.answering(known))
+        if session in room.sessions:
+            room.step1(session, known, answer)
+        return len(room.history.index.parts) * WORK_S_PER_PART if room.history.index is not None else 0.0
 
     async def _take(self, slot: Slot, session: Session, checked: Checked, typed: bool) -> None:
         """Into the room; what cannot go in as it is, is cut elsewhere first."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from collab.crdt.checked import Checked
 from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
-from collab.crdt.diff import diff
+from collab.crdt.diff import PARTS_AT_ONCE, diff, diffing
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
 from collab.crdt.merge import merge_tick
@@ -19,6 +20,7 @@ MERGED_BYTES = 4 * 1024  # larger updates are sent as they are: parsing them aga
 CHUNK_BYTES = 16 * 1024  # a chunk this large is sealed: merging it again for each join would cost more than its frame
 
 ANSWERS_KEPT = 4  # in a storm nearly all come back with the same vector, and some with one a moment older
+KEY_CLIENTS_MAX = 10_000  # a vector of more is not compared: that would cost a millisecond or more
 ANSWER_BYTES_KEPT = 256 * 1024  # a larger one costs its bytes more than its making
 
 
@@ -177,17 +179,53 @@ class History:
         key = frozenset(vector.items())
         answer = self._answers.get(key)
         if answer is None:
-            answer = self._make_difference(self.base, vector)
-            if len(answer) <= ANSWER_BYTES_KEPT:
-                if len(self._answers) >= ANSWERS_KEPT:
-                    del self._answers[next(iter(self._answers))]
-                self._answers[key] = answer
+            answer = self._kept(key, self._behind(diff(self.base, self.index, vector)))
         return answer
 
-    def _make_difference(self, base: bytes, vector: dict[int, int]) -> bytes:
+    def _kept(self, key: frozenset[tuple[int, int]] | None, answer: bytes) -> bytes:
+        if key is not None and len(answer) <= ANSWER_BYTES_KEPT:
+            if len(self._answers) >= ANSWERS_KEPT:
+                del self._answers[next(iter(self._answers))]
+            self._answers[key] = answer
+        return answer
+
+    @property
+    def is_dear(self) -> bool:
+        """Whether an answer to a state vector is better given in steps."""
+        return self.index is not None and len(self.index.parts) > PARTS_AT_ONCE
+
+    def answering(self, vector: dict[int, int]) -> Iterator[bytes | None]:
+        """`answer` in steps: None at each, then the frames, which hold all that came until then.
+
+        Of the vector only what the base has counts, so that one with a million clients costs no more than one with few.
+        """
+        while vector and self.base is not None and self.index is not None:
+            base, index, known = self.base, self.index, dict[int, int]()
+            for at, part in enumerate(index.parts, 1):
+                if part.client in vector:
+                    known[part.client] = vector[part.client]
+                if at % PARTS_AT_ONCE == 0:
+                    yield None
+            if not self.is_dear:
+                yield self.answer(known)
+                return
+            key = frozenset(known.items()) if len(known) <= KEY_CLIENTS_MAX else None
+            if key is not None and key in self._answers:
+                yield self._answers[key]
+                return
+            lacking: bytes | None = None
+            for lacking in diffing(base, index, known):
+                if lacking is None:
+                    yield None
+            if self.base is base and lacking is not None:  # or it was folded meanwhile
+                yield self._kept(key, self._behind(lacking))
+                return
+        yield self.answer_all()
+
+    def _behind(self, lacking: bytes) -> bytes:
+        """The frames of what is lacking of the base, and of the tail."""
         self._count()
         tail = self._tail_frames()
-        lacking = diff(base, self.index, vector)
         if lacking != EMPTY_UPDATE:
             tail = [frame(encode_update(lacking)), *tail]
         return self._with_step2(tail)

@@ -153,13 +153,13 @@ class Room:
             session.write(frame(encode_awareness(present)) if present else KEEPALIVE_WIRE)
         return pause
 
-    def step1(self, session: Session, known: dict[int, int]) -> None:
-        """Answers with what a replica of this state vector lacks."""
+    def step1(self, session: Session, known: dict[int, int], answer: bytes | None = None) -> None:
+        """Answers with what a replica of this state vector lacks; `answer`: by whoever has made it just now."""
         session.returning = bool(known)
         if session.behind is not None:
             session.owes_answer = known
         else:
-            session.write(self.history.answer(known))
+            session.write(self.history.answer(known) if answer is None else answer)
 
     def _presence(self, session: Session, body: bytes, now: float) -> None:
         nudges, foreign = self.awareness.receive(session, honest(decode_entries(body, self.limits), session.principal))

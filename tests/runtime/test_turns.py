@@ -9,14 +9,19 @@ from itertools import pairwise
 import pytest
 
 from collab.crdt.clocks import AT_ONCE
-from collab.crdt.gate import check_state_vector
+from collab.crdt.diff import PARTS_AT_ONCE, _run, diff
+from collab.crdt.gate import check, check_state_vector
 from collab.crdt.ids import IdRanges, Range
-from collab.protocol.messages import encode_step2, encode_update
+from collab.crdt.index import StateIndex, build
+from collab.crdt.merge import merge
+from collab.protocol.messages import Kind, decode, encode_step1, encode_step2, encode_update
 from collab.protocol.varint import write_varbytes, write_varuint
+from collab.slot import Slot
 from collab.sockets.backlog import SLICE_BYTES, Backlog
 from collab.turns import Turns
 from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
+from tests.updates import typed, vector
 
 
 class Flooder:
@@ -177,3 +182,61 @@ async def test_what_has_very_many_clients_is_asked_some_at_a_time(bench: Bench) 
     assert len(slot.room.history.clocks.next) == len(clients)
     assert waited >= 1 + 2 * len(clients) // AT_ONCE, "for what it adds, and for its part of the state vector"
     assert check_state_vector(slot.room.history.clocks.encode_state_vector()) == slot.room.history.clocks.next
+
+
+async def _base_of_many(bench: Bench, clients: int) -> tuple[Slot, bytes]:
+    """A room whose base has so many clients, and the base."""
+    one = b"\x01%b\x00\x04\x01\x01t\x01x"
+    state = write_varuint(clients) + b"".join(one % write_varuint(client) for client in range(clients, 0, -1)) + b"\x00"
+    slot, session, _ = await bench.enter()
+    await bench.hub.submit(slot, state, "ada")
+    bench.hub.leave(slot, session)
+    slot.room.history.rebase(state, StateIndex.decode(build(state), state), 1)
+    return slot, state
+
+
+@pytest.mark.parametrize("known", [{}, {3: 1}, dict.fromkeys(range(1, 2001), 1)])
+async def test_an_answer_over_a_base_of_very_many_clients_is_made_in_turns(bench: Bench, known: dict[int, int]) -> None:
+    clients = 4 * PARTS_AT_ONCE
+    slot, state = await _base_of_many(bench, clients)
+    expected = diff(state, None, known)
+    _, asking, outbox = await bench.enter()
+    _, typing, _ = await bench.enter()
+    looked_at: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.crdt.diff._run", lambda *args: looked_at.append(1) or _run(*args))
+        bench.hub.receive(slot, asking, encode_step1(vector(known)))
+        bench.hub.receive(slot, typing, encode_update(typed(9_999_999, 0, "meanwhile")))
+        by_turn = await _by_turn(lambda: len(looked_at), lambda: asking.aside is None)
+    if known:
+        assert by_turn[-1] == clients
+        assert max(later - before for before, later in pairwise(by_turn)) <= PARTS_AT_ONCE
+    told = [decode(message) for message in outbox.take()]
+    updates = [body for kind, body in told if kind in (Kind.UPDATE, Kind.STEP2)]
+    assert (Kind.STEP2, b"\x00\x00") in told or (Kind.STEP2, state) in told
+    assert typed(9_999_999, 0, "meanwhile") in updates
+    assert any(IdRanges.of(check(update).runs) == IdRanges.of(check(expected).runs) for update in updates)
+
+
+async def test_a_base_that_is_folded_while_an_answer_is_made_is_answered_for_anew(bench: Bench) -> None:
+    clients = 4 * PARTS_AT_ONCE
+    slot, state = await _base_of_many(bench, clients)
+    _, asking, outbox = await bench.enter()
+    bench.hub.receive(slot, asking, encode_step1(vector({1: 1})))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    newer = merge([state, typed(9_999_999, 0, "folded")])
+    slot.room.history.rebase(newer, StateIndex.decode(build(newer), newer), 2)
+    await _by_turn(lambda: 0, lambda: asking.aside is None)
+    updates = [body for kind, body in map(decode, outbox.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
+    got = merge(updates)
+    assert IdRanges.of(check(got).runs) == IdRanges.of(check(diff(newer, None, {1: 1})).runs)
+
+
+async def test_dear_answers_are_charged(bench: Bench) -> None:
+    slot, _ = await _base_of_many(bench, 4 * PARTS_AT_ONCE)
+    _, asking, _ = await bench.enter()
+    work = asking.allowance.work
+    bench.hub.receive(slot, asking, encode_step1(vector({1: 1})))
+    await _by_turn(lambda: 0, lambda: asking.aside is None)
+    assert not work.is_full(asyncio.get_running_loop().time())
