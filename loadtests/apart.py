@@ -55,7 +55,12 @@ class Forgetful:
         self._seqs: dict[DocumentId, int] = {}
 
     def append(
-        self, document: DocumentId, lineage: str, entries: Sequence[Entry], on_done: Callable[[Appended], None]
+        self,
+        document: DocumentId,
+        lineage: str,
+        entries: Sequence[Entry],
+        on_done: Callable[[Appended], None],
+        expected: int | None = None,
     ) -> None:
         """See Journal."""
         first = self._seqs.get(document, 0) + 1
