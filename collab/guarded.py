@@ -67,8 +67,8 @@ class Guarded:
         if update is None:
             return seq, False
         checked = await self._reception.admit(slot, update, author, lambda c: c if room.admits(c) else None)
-        if checked is None:
-            return seq, False
+        if checked is None:  # known by now; whoever brought it may not have been told yet
+            return await self._rooms.durable(slot, room.ledger.entered), False
         return await self._commit(slot, checked, author, seq), True
 
     async def _commit(self, slot: Slot, checked: Checked, author: str, expected: int) -> int:
@@ -94,6 +94,7 @@ class Guarded:
             self._show(slot, checked, done)
 
     def _show(self, slot: Slot, checked: Checked, done: Appended) -> None:
+        slot.room.lineage = done.lineage
         if done.last_seq > slot.room.ledger.seq:  # else a look at the log has brought it already
             take_checked(slot.room, [checked], done.first_seq, done.last_seq, monotonic())
             self._rooms.counters.updates_in += 1

@@ -270,7 +270,7 @@ class Connection:
 
 
 class RestWriter(Author):
-    """POSTs one update after the other, each until it is answered."""
+    """POSTs one update after the other, each until it is answered; every other one under a condition."""
 
     async def run(self) -> None:
         """Types while the weather is bad; what was made is posted to the end."""
@@ -286,7 +286,8 @@ class RestWriter(Author):
         if node is None:
             return False
         try:
-            seq = await unless_dead(node, submit(node, self.document, update, f"rest{self.client}"))
+            send = guarded if len(self.mine) % 2 else submit
+            seq = await unless_dead(node, send(node, self.document, update, f"rest{self.client}"))
         except CollabError:
             return False
         if seq is not None:
@@ -348,6 +349,23 @@ async def submit(node: Node, document: str, update: bytes, author: str) -> int:
     slot = await node.hub.open(document)
     try:
         return await node.hub.submit(slot, update, author)
+    finally:
+        node.hub.release(slot)
+
+
+async def guarded(node: Node, document: str, update: bytes, author: str) -> int:
+    """The same with If-Match: stored only if the document still stands where the room does, and shown then."""
+
+    async def made(parts: list[bytes], client: int) -> bytes:
+        return update
+
+    asked: list[int] = []
+    slot = await node.hub.open(document)
+    try:
+        seq, changed = await node.hub.edit(slot, author, made, lambda lineage, seq: asked.append(seq))
+        if changed and seq != asked[-1] + 1:
+            raise Violation(f"an edit on the condition that the document stands at {asked[-1]} was stored as {seq}")
+        return seq
     finally:
         node.hub.release(slot)
 
