@@ -17,6 +17,8 @@ from collab.store.open import open_store
 from collab.types import Scope
 from tests import backends, node_tools, realservers
 from tests.backends import Backend
+from tests.clients.puppets import Puppets, puppets
+from tests.cluster.nodes import Cluster, cluster
 from tests.patience import be_patient
 from tests.server import running_server
 
@@ -54,6 +56,13 @@ def node() -> Path:
     return node_tools.node_executable()
 
 
+@pytest.fixture(scope="module")
+def people(node: Path) -> Iterator[Puppets]:
+    """A Node process for real y-websocket clients."""
+    with puppets(node) as people:
+        yield people
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[realservers.Server]:
     """A real PostgreSQL for the session; tests that kill it start their own."""
@@ -66,6 +75,17 @@ def valkey() -> Iterator[realservers.Server]:
     """A real Valkey for the session; tests that kill it start their own."""
     with realservers.valkey() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two nodes on a Postgres and a Valkey of their own: a module may kill any of them."""
+    with (
+        realservers.postgres(fsync=False) as postgres,
+        realservers.valkey() as valkey,
+        cluster(tmp_path_factory.mktemp("nodes"), 2, postgres=postgres, valkey=valkey) as running,
+    ):
+        yield running
 
 
 class Service(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import httpx2
@@ -14,17 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.api.test_purge import SECRET, files_with
-from tests.clients.puppets import Puppets, puppets
+from tests.clients.puppets import Puppets
 from tests.clients.test_pycrdt import Channel
 from tests.patience import PATIENCE_S
 from tests.server import Server, running_server, wait_until
-
-
-@pytest.fixture(scope="module")
-def people(node: Path) -> Iterator[Puppets]:
-    """A Node process for real y-websocket clients."""
-    with puppets(node) as people:
-        yield people
 
 
 @pytest.fixture(scope="module")

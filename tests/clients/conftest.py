@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.backends import Backend, ground_of
-from tests.clients.puppets import Puppets, puppets
 from tests.front import Place, serving
 
 
@@ -20,10 +18,3 @@ def server(
     folder = tmp_path_factory.mktemp("data")
     with serving(ground_of(request, backend, folder), folder) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def people(node: Path) -> Iterator[Puppets]:
-    """A Node process for real y-websocket clients."""
-    with puppets(node) as people:
-        yield people

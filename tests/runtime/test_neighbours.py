@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from collab.bus.base import BusFrame, Kind
 from collab.core.awareness import encode_entries
 from collab.errors import Gone, LineageRetired, StorageUnavailable
@@ -11,7 +13,7 @@ from collab.neighbours import DEAD_S
 from collab.protocol.messages import Kind as Message
 from collab.protocol.messages import decode, encode_awareness, encode_update
 from tests.fakes import Recorder
-from tests.runtime.pairs import Pair, until
+from tests.runtime.pairs import Forgetful, Pair, until
 from tests.updates import typed, typed_after
 
 
@@ -180,6 +182,26 @@ async def test_the_people_of_a_silent_node_vanish_and_announce_themselves_again_
     await until(lambda: to_session.take() == [presence(7, 1, b"null")])  # its client answers with a higher clock
     pair.one.hub.receive(slot, session, presence(7, 2))
     await until(lambda: other.room.awareness.people() == [(7, 2, b"{}")])
+
+
+@pytest.mark.parametrize(("up", "looks"), [(True, {3}), (False, {8, 9})])
+async def test_the_log_is_looked_at_every_few_seconds_and_every_second_while_the_bus_is_away(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, up: bool, looks: set[int]
+) -> None:
+    neighbours, seen = pair.two.hub.neighbours, list[float]()
+    monkeypatch.setattr(Forgetful, "up", up)
+    began = asyncio.get_running_loop().time()
+    for tenth in range(80):
+        now = began + tenth / 10
+
+        async def look(_: object, now: float = now) -> None:
+            seen.append(now - began)
+
+        monkeypatch.setattr(neighbours.gaps, "look", look)
+        neighbours._heard.clear()  # the other node does not live in this time
+        neighbours.once(now)
+        await until(lambda: neighbours._looking is None)
+    assert len(seen) in looks, seen
 
 
 async def test_a_node_that_says_goodbye_takes_its_people_along_at_once(pair: Pair) -> None:

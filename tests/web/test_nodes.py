@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from contextlib import closing
 from os import kill
-from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 from playwright.sync_api import expect
 
-from tests import realservers
-from tests.clients.puppets import Puppets, puppets
-from tests.cluster.nodes import Cluster, cluster
+from tests.clients.puppets import Puppets
+from tests.cluster.nodes import Cluster
 from tests.patience import PATIENCE_S
 from tests.server import Server, wait_until
 from tests.web.browser import People
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with (
-        realservers.postgres(fsync=False) as postgres,
-        realservers.valkey() as valkey,
-        cluster(tmp_path_factory.mktemp("pair"), 2, postgres=postgres, valkey=valkey) as running,
-    ):
-        yield running
-
-
-@pytest.fixture(scope="module")
-def people(node: Path) -> Iterator[Puppets]:
-    with puppets(node) as people:
-        yield people
 
 
 def view(server: Server) -> Any:
@@ -50,8 +30,8 @@ def rooms_of(seen: Any) -> list[tuple[str, str, int]]:
     return [(n["node"], r["document"], r["sockets"]) for n in [seen, *seen["others"]] for r in n["rooms"]]
 
 
-def test_either_node_tells_of_both_and_of_everybodys_rooms(pair: Cluster, people: Puppets) -> None:
-    first, second = pair.nodes
+def test_either_node_tells_of_both_and_of_everybodys_rooms(two_nodes: Cluster, people: Puppets) -> None:
+    first, second = two_nodes.nodes
     people.connect(3, first.socket_url, "here", state=None).synced().insert(0, "x")
     people.connect(3, second.socket_url, "there", state=None).synced().insert(0, "x")
     wait_until(lambda: len(view(first)["others"]) == 1 == len(view(second)["others"]), what="both to know each other")
@@ -66,12 +46,12 @@ def test_either_node_tells_of_both_and_of_everybodys_rooms(pair: Cluster, people
         lambda: max(httpx2.get(f"{first.url}/api/console/hour").json()["series"].get("sockets", [0])) >= 2,
         what="a sample of both",
     )
-    apart = [httpx2.get(f"{first.url}/api/console/hour", params={"node": name(n)}).json() for n in pair.nodes]
+    apart = [httpx2.get(f"{first.url}/api/console/hour", params={"node": name(n)}).json() for n in two_nodes.nodes]
     assert all(hour["series"]["sockets"] for hour in apart)
 
 
-def test_a_room_on_another_node_is_folded_and_traced_there(pair: Cluster, people: Puppets) -> None:
-    first, second = pair.nodes
+def test_a_room_on_another_node_is_folded_and_traced_there(two_nodes: Cluster, people: Puppets) -> None:
+    first, second = two_nodes.nodes
     ada = people.connect(3, second.socket_url, "afar", state=None).synced()
     ada.insert(0, "before")
     wait_until(lambda: any(room[:2] == (name(second), "afar") for room in rooms_of(view(first))))
@@ -88,14 +68,14 @@ def test_a_room_on_another_node_is_folded_and_traced_there(pair: Cluster, people
 
 
 def test_the_page_shows_each_node_and_their_rooms_and_names_the_one_it_acts_on(
-    pair: Cluster, people: Puppets, person: People
+    two_nodes: Cluster, people: Puppets, person: People
 ) -> None:
-    first, second = pair.nodes
+    first, second = two_nodes.nodes
     people.connect(3, second.socket_url, "shown", state=None).synced().insert(0, "x")
     wait_until(lambda: len(view(first)["others"]) == 1, what="the other node")
     page = person(first.url).go("/console").page
     expect(page.get_by_text("2 nodes")).to_be_visible()
-    for node in map(name, pair.nodes):
+    for node in map(name, two_nodes.nodes):
         expect(page.locator(f"[data-node='{node}']")).to_contain_text("Healthy")
     expect(page.get_by_role("row", name="shown")).to_contain_text(name(second))
     page.get_by_role("button", name="shown").click()
@@ -124,8 +104,10 @@ def test_the_page_shows_each_node_and_their_rooms_and_names_the_one_it_acts_on(
     expect(page.locator(f"[data-node='{silent}']")).to_be_visible()
 
 
-def test_a_node_that_is_silent_is_named_and_one_that_is_drained_by_another_too(pair: Cluster, people: Puppets) -> None:
-    first, second = pair.nodes
+def test_a_node_that_is_silent_is_named_and_one_that_is_drained_by_another_too(
+    two_nodes: Cluster, people: Puppets
+) -> None:
+    first, second = two_nodes.nodes
     silent = name(second)
     kill(second.pid, signal.SIGSTOP)
     try:
