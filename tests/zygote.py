@@ -124,11 +124,13 @@ def _become(request: dict[str, object], output: int) -> None:
 
 def main() -> None:
     """Serves requests until the socket ends."""
+    import collab.api.app
     import collab.cli
     import collab.main
     import collab.serve  # what `collab serve` imports when it runs
 
     requests = socket.socket(fileno=os.dup(0))
+    collab.api.app.routes()
     gc.freeze()  # so that a child's collector need not look at what was imported
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, MESSAGE_BYTES_MAX, 1)
