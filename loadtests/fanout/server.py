@@ -16,7 +16,7 @@ from pathlib import Path
 from loadtests.fanout.cache import cache_folder
 from loadtests.fanout.peers import Peer, environment_of
 
-START_S_MAX = 60.0
+START_S_MAX = 120.0
 STOP_S_MAX = 10.0
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)

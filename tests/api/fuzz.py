@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +34,21 @@ class Outcome:
     output: str
 
 
-def fuzz(url: str, requests: int, seed: int | None = None, only: str | None = None) -> Outcome:
-    """Makes about this many requests to the server at `url`, of one operation if it is named by its id."""
+def operations(url: str) -> list[str]:
+    """The ids of all operations of the server at `url`."""
     paths = httpx2.get(f"{url}/api/openapi.json").json()["paths"]
-    operations = 1 if only else sum(map(len, paths.values()))
-    examples = max(1, int((requests / operations - FIXED_PER_OPERATION) / REQUESTS_PER_EXAMPLE))
+    return sorted(operation["operationId"] for path in paths.values() for operation in path.values())
+
+
+def fuzz(url: str, requests: int, seed: int | None = None, only: Sequence[str] = ()) -> Outcome:
+    """Makes about this many requests to the server at `url`, of some operations if they are named by their ids."""
+    count = len(only or operations(url))
+    examples = max(1, int((requests / count - FIXED_PER_OPERATION) / REQUESTS_PER_EXAMPLE))
     command = [
         *(Path(sys.executable).with_name("schemathesis"), "--config-file", FOLDER / "schemathesis.toml", "run"),
         *(f"{url}/api/openapi.json", "--checks", "all", "--max-examples", str(examples), "--no-color"),
         *("--request-timeout", "70", *(["--seed", str(seed)] if seed is not None else [])),
-        *(["--include-operation-id", only] if only else []),
+        *(word for id in only for word in ("--include-operation-id", id)),
     ]
     env = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "PYTHONPATH": str(FOLDER.parents[1])}
     with tempfile.TemporaryDirectory() as folder:  # it leaves a cache where it runs
@@ -56,10 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--only", metavar="OPERATION", help="the id of one operation, as in the OpenAPI")
+    parser.add_argument(
+        "--only", action="append", metavar="OPERATION", help="its id, as in the OpenAPI; may be repeated"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
-        outcome = fuzz(server.url, args.requests, args.seed, args.only)
+        outcome = fuzz(server.url, args.requests, args.seed, args.only or ())
     sys.stdout.write(outcome.output)
     sys.exit(0 if outcome.passed else 1)
 
