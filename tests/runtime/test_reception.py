@@ -14,9 +14,17 @@ from collab.crdt.index import build
 from collab.errors import BadUpdate, CollabError, RateLimited, TooLarge
 from collab.inspection import PAUSE_S_MAX, Inline
 from collab.limits import Limits
-from collab.protocol.messages import Kind, decode, encode_status, encode_step1, encode_step2, encode_update
+from collab.protocol.messages import (
+    Kind,
+    decode,
+    encode_awareness,
+    encode_status,
+    encode_step1,
+    encode_step2,
+    encode_update,
+)
 from collab.store.base import Checkpoint
-from collab.types import Access
+from collab.types import Access, Principal
 from tests.fakes import Recorder
 from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
@@ -197,6 +205,33 @@ async def test_frames_cost_bytes(bench: Bench) -> None:
     writer.allowance.bytes.take(now, 60 * 1024 * 1024)
     with pytest.raises(RateLimited):
         bench.hub.receive(slot, writer, encode_update(typed(1, 2_000, "x" * 2_000)))
+
+
+@pytest.mark.parametrize("way", ["typing", "presence", "questions"])
+async def test_who_sends_too_many_frames_is_slowed_then_told_then_ended(
+    bench: Bench, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collab.reception.monotonic", lambda: 1_000.0)  # they come in no time
+    slot, _, _ = await bench.enter()
+    outbox = Recorder()
+    hasty = Session("hasty", Principal(id="ada"), Access.WRITE, outbox, Limits(frames_per_s=0.5, frames_burst=8))
+    await bench.hub.open("doc")
+    bench.hub.join(slot, hasty)
+    frames = {
+        "typing": lambda number: encode_update(typed(1, number, "x")),
+        "presence": lambda number: encode_awareness(b"\x00"),
+        "questions": lambda number: encode_status(b"\x07"),
+    }
+    course: list[tuple[bool, bool]] = []
+    with pytest.raises(RateLimited) as refusal:
+        for number in range(100):
+            paused = bench.hub.receive(slot, hasty, frames[way](number)) > 0.0
+            course.append((paused, hasty.told_slow))
+    assert refusal.value.close_code == 4529
+    assert course == [(False, False)] * 8 + [(True, False)] * 2 + [(True, True)] * (len(course) - 10)
+    denied = [message for message in outbox.take() if message[:2] == b"\x02\x00"]
+    assert len(denied) == 1 and b"slowed down" in denied[0], "once"
+    assert len(course) == 38, "30 frames beyond the burst are a minute of debt"
 
 
 async def test_nobody_fills_the_place_for_what_waits(bench: Bench) -> None:
