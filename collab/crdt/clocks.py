@@ -125,13 +125,17 @@ class Clocks:
         """Notes that a ready update is now part of the document. Of a Weighed one `noting` does the rest, in steps."""
         next_clock = self.next
         self._vector = None
+        if isinstance(update, Weighed):
+            newer = {client: end for client, _, end in update.runs if end > next_clock.get(client, 0)}
+            next_clock.update(newer)
+            if self._stale is not None:
+                self._stale.update(newer)
+            return
         for client, _, end in update.runs:
             if end > next_clock.get(client, 0):
                 next_clock[client] = end
                 if self._stale is not None:
                     self._stale.add(client)
-        if isinstance(update, Weighed):
-            return
         if len(update.deletes) == 1:
             self.deleted.add(*update.deletes[0])
         elif update.deletes:

@@ -121,7 +121,7 @@ def _deleting(client: int, ranges: int) -> bytes:
 
 async def _by_turn(count: Callable[[], int], done: Callable[[], object]) -> list[int]:
     """What is counted, at each turn of the loop until it is done."""
-    counts = [count()]
+    counts = [0, count()]
     async with asyncio.timeout(PATIENCE_S):
         while not done():  # what is waited for has no event of its own
             await asyncio.sleep(0)
