@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import structlog
@@ -25,6 +28,9 @@ from collab.workers import BEAT_S, Pool
 
 log = structlog.get_logger(__name__)
 
+CLOSE_S = 2.0
+"""For closing what is open, once drained."""
+
 
 class DrainingServer(uvicorn.Server):
     """uvicorn, but sockets are drained and the journal flushed before connections are cut."""
@@ -34,6 +40,17 @@ class DrainingServer(uvicorn.Server):
         self._services = services
         self._on_ready = on_ready
         self.hatch: Hatch | None = None
+        # A database that is away may keep it from ever closing; what had to be kept was committed by the drain.
+        self.deadline = Timer(services.settings.drain_s + CLOSE_S, os._exit, (1,))
+        self.deadline.daemon = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn raises the signal again when it has ended, and that ends the process: what is below it is closed
+        before, so that the last lines of logs and audit, spans, and SQLite's WAL are where they belong."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens; then tells the port, which may have been picked by the system."""
@@ -50,6 +67,7 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops accepting, drains, flushes, then lets uvicorn close what is left."""
+        self.deadline.start()
         if self.hatch is not None:
             self.hatch.close()
         for server in self.servers:
@@ -139,9 +157,11 @@ async def _serve(
         if open_to_all:
             log.warning("open: no authentication is configured, whoever reaches this address may do everything")
         Reload(services, config).listen()
-        await DrainingServer(config, services, on_ready).serve(sockets)
+        server = DrainingServer(config, services, on_ready)
+        await server.serve(sockets)
         if traced is not None:
             await asyncio.to_thread(traced.close)
+    server.deadline.cancel()
     beating.cancel()
     log.info("ended", node=services.node)
 
