@@ -69,6 +69,12 @@ class Limits:
     user_new_clients: int = 400
     preload_bytes_max: int = 64 * KIB  # what a socket may send before its room is loaded
 
+    # --- one socket of the Hocuspocus dialect
+    socket_documents_max: int = 200  # addresses at once, open or not; each open one counts as a session, too
+    unopened_bytes_max: int = (
+        1 * MIB
+    )  # edits for documents whose token is still being fetched, or that are being opened
+
     # --- REST
     body_bytes_max: int = 50 * MIB
     json_bytes_max: int = 8 * MIB

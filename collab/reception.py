@@ -19,7 +19,7 @@ from collab.inspection import PAUSE_S_MAX, Inspection, Inspector
 from collab.limits import Limits
 from collab.metrics import Counters
 from collab.protocol.frames import frame
-from collab.protocol.messages import encode_denied
+from collab.protocol.messages import encode_denied, encode_status
 from collab.slot import Slot
 from collab.store.base import Appended, Entry
 from collab.turns import Turns
@@ -157,6 +157,14 @@ class Reception:
             self.inspection.rest(slot, session, owed_s)
             return pause_s
         return max(owed_s, pause_s)
+
+    def ask(self, slot: Slot, session: Session, payload: bytes) -> None:
+        """As message 102 behind all that the session has sent, for dialects without it; it is no frame of its own."""
+        if session.aside is None:
+            slot.room.promises.ask(session, payload)
+        else:
+            session.aside.append(encode_status(payload))
+            session.frames_left += 1
 
     def count(self, session: Session) -> float:
         """A frame that brings nothing; returns and raises as `receive` does."""

@@ -81,6 +81,11 @@ class Place:
         return f"ws{self.url[4:]}/sync"
 
     @property
+    def hocuspocus_url(self) -> str:
+        """Where sockets of the Hocuspocus dialect are opened."""
+        return f"ws{self.url[4:]}/hocuspocus"
+
+    @property
     def output(self) -> list[str]:
         """What all of them have printed."""
         return [line for server in self.servers for line in server.output]

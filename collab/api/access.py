@@ -39,6 +39,10 @@ class Door:
             return visit.admitted
         raise visit.admitted
 
+    def origin(self, request: HTTPConnection) -> str:
+        """Where the caller has reached this service, as far as named proxies say: http or https, and the host."""
+        return self.guard.origin(approach_of(request))
+
     def require(self, principal: Principal, document: DocumentId, needed: Access) -> Access:
         """See Guard.require."""
         return self.guard.require(principal, document, needed)

@@ -29,6 +29,7 @@ from collab.api import (
     state,
     tickets,
     updates,
+    y_sweet,
 )
 from collab.api.cluster import Cluster
 from collab.api.edge import API, Edge
@@ -47,6 +48,7 @@ ROUTERS = (
     events.router,
     presence.router,
     tickets.router,
+    y_sweet.router,
     keys.router,
     sessions.router,
     audit.router,

@@ -52,6 +52,7 @@ SAMPLES: Mapping[str, Sample] = {
     "read_events": Sample(options="-sN"),
     "read_presence": Sample(),
     "create_ticket": Sample(json={"access": "write", "user": {"id": "user-1", "name": "Ada", "color": "#dd3333"}}),
+    "create_y_sweet_token": Sample(json={"access": "write", "user": {"id": "user-1", "name": "Ada"}}),
     "create_key": Sample(json={"name": "backend", "scopes": ["documents:read", "tickets:create"]}),
     "list_keys": Sample(),
     "read_key": Sample(),

@@ -95,6 +95,11 @@ class Guard:
         """Where the caller is, as far as named proxies say."""
         return self._proxies.client(approach.peer, approach.forwarded_for)
 
+    def origin(self, approach: Approach) -> str:
+        """Where the caller has reached this service: scheme and host."""
+        scheme = self._proxies.scheme(approach.peer, approach.scheme, approach.forwarded_proto)
+        return f"{scheme}://{approach.host[0] if approach.host else 'localhost'}"
+
     async def admit(self, approach: Approach) -> Admitted:
         """Raises Forbidden, Unauthorized, RateLimited, or what the authenticator raises when it cannot know."""
         if approach.local:
@@ -108,6 +113,18 @@ class Guard:
             return Admitted(principal, await self._spend(principal, approach, subject(address)))
         except CollabError as error:
             self._tell(principal, None, error)
+            raise
+
+    async def greet(self, approach: Approach) -> None:
+        """For a socket on which credentials come later, each to be admitted. Raises Forbidden, RateLimited."""
+        address = subject(self.address(approach))
+        try:
+            self._check_page(approach)
+            if self._rates is not None:
+                await self._rates.check({"failures": address})
+                await self._rates.spend({"streams": address})
+        except CollabError as error:
+            self._tell(None, None, error)
             raise
 
     def require(self, principal: Principal, document: DocumentId, needed: Access) -> Access:

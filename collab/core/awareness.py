@@ -139,6 +139,10 @@ class Awareness:
         owner = self._owners.get(client)
         return None if isinstance(owner, str) else owner
 
+    def state(self, client: int) -> bytes | None:
+        """What is held of it: JSON bytes; None if it is not here."""
+        return self._states.get(client)
+
     def elsewhere(self) -> Iterator[tuple[str, int, int]]:
         """(node, client id, clock) of everybody whom another node speaks for."""
         return ((owner, c, self._clocks[c]) for c, owner in self._owners.items() if isinstance(owner, str))

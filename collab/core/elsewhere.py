@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from collab.core.awareness import decode_entries, encode_entries
+from collab.core.nudges import nudge
 from collab.core.room import Room
 from collab.crdt.checked import Checked
 from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.errors import BadUpdate
 from collab.limits import DEFAULT
-from collab.protocol.frames import frame
-from collab.protocol.messages import encode_awareness
 
 EVERYONE = replace(DEFAULT, awareness_clients_max=DEFAULT.clock_max)
 """A node speaks for all of its sockets; what each of them may say was checked there."""
@@ -57,4 +56,4 @@ def pass_nudge(room: Room, body: bytes) -> None:
     for entry in decode_entries(body, EVERYONE):
         owner = room.awareness.owner(entry[0])
         if owner is not None:
-            owner.write(frame(encode_awareness(encode_entries([entry]))))
+            nudge(room.awareness, owner, [entry])

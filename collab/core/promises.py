@@ -42,13 +42,14 @@ class Promises:
 
         yjs puts such pending structs into every step 2; those that died with somebody else's tab will never be whole.
         """
-        if session.asked or (session.refused and taken):
-            session.asked, session.refused = False, session.refused and not taken
+        if session.asked or session.owes_step2 or (session.refused and taken):
+            session.asked, session.owes_step2, session.refused = False, False, session.refused and not taken
             self.answer(session)
 
     def _all_saved(self, session: Session) -> bool:
         waits = (session.asked and session.held) or session.contested  # for dependencies, or for whose id it is
-        return not waits and not session.refused and self._ledger.is_durable(session.entered)
+        waits = waits or session.owes_step2 or session.refused
+        return not waits and self._ledger.is_durable(session.entered)
 
     def answer_all(self) -> None:
         """After a commit."""

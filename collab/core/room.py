@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from collab.core.authors import Authors
-from collab.core.awareness import Awareness, decode_entries, encode_entries
+from collab.core.awareness import Awareness, decode_entries
 from collab.core.contests import Contests
 from collab.core.effects import Effects, merged, wire_of
 from collab.core.history import History
 from collab.core.identity import honest
 from collab.core.ledger import Ledger
+from collab.core.nudges import nudge
 from collab.core.pending import Held, Pending
 from collab.core.promises import Promises
 from collab.core.recent import Recent
@@ -78,11 +79,11 @@ class Room:
         """Greets: step 1, then who is here (or nobody, so that the client sees a first presence frame)."""
         self.sessions[session] = None
         self.live[session] = session.outbox.write
-        greeting = self._ask(session)
+        greeting = self.ask(session)
         present = self.awareness.present()
         session.write(greeting + (frame(encode_awareness(present)) if present else KEEPALIVE_WIRE))
 
-    def _ask(self, session: Session) -> bytes:
+    def ask(self, session: Session) -> bytes:
         """Step 1. What it says is known here its client will not send: for that, too, its "saved" must wait.
 
         Someone else may have brought it back from before a crash, and it may be in no commit yet.
@@ -119,7 +120,7 @@ class Room:
             known, session.owes_answer = session.owes_answer, None
             session.write(self.history.answer(known))
         if session.asked and session.behind is None:
-            session.write(self._ask(session))
+            session.write(self.ask(session))
         self.promises.answer(session)
 
     # ------------------------------------------------------------------ frames
@@ -162,15 +163,16 @@ class Room:
             session.write(self.history.answer(known) if answer is None else answer)
 
     def _presence(self, session: Session, body: bytes, now: float) -> None:
-        nudges, foreign = self.awareness.receive(session, honest(decode_entries(body, self.limits), session.principal))
+        entries = honest(decode_entries(body, self.limits), session.principal)
+        nudges, foreign = self.awareness.receive(session, entries)
         for entry in foreign:
             owner = self.awareness.owner(entry[0]) or self.authors.owner(entry[0])
             if owner is not None and owner is not session:
                 self.authors.contest(entry[0], owner, session, now).presence = entry
         if nudges:
-            session.write(frame(encode_awareness(encode_entries(nudges))))
+            nudge(self.awareness, session, nudges, entries)
         for other, entry in self.awareness.roll_call(session):
-            other.write(frame(encode_awareness(encode_entries([entry]))))
+            nudge(self.awareness, other, [entry])
 
     def check(self, update: bytes) -> Checked:
         """Whether it is an update, and none of a purged document. Raises BadUpdate, TooLarge or LineageRetired."""
@@ -245,7 +247,7 @@ class Room:
     def readmit(self, session: Session) -> None:
         """It may write again: asks for what was refused meanwhile."""
         if session.refused and self.may_write(session):
-            session.write(self._ask(session))
+            session.write(self.ask(session))
 
     def accept(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes what of a session's update can be taken, holds the rest. `typed`: it edits, and does not pass on."""
@@ -313,7 +315,7 @@ class Room:
         self.pending.hold(checked, session, typed, self.history.clocks)
         if typed and not session.asked:
             session.asked = True
-            session.write(self._ask(session))
+            session.write(self.ask(session))
 
     def release(self, now: float) -> None:
         """Takes what was held and has its dependencies now."""

@@ -71,10 +71,12 @@ class Session:
         "frames_left",
         "held",
         "id",
+        "is_silent",
         "new_clients",
         "outbox",
         "owes_answer",
         "owes_status",
+        "owes_step2",
         "principal",
         "refused",
         "renewing",
@@ -112,8 +114,12 @@ class Session:
         self.owes_answer: dict[int, int] | None = None  # a step 1 that came while its outbox was full
         self.slow_since: float | None = None
         self.silent_spans = 0  # how often in a row it was not heard
+        self.owes_step2 = False  # its questions are about what it will send with its first step 2, too (y-sweet)
         self.returning = False  # its step 1 said that it has been in this document before
         self.told_slow = False
+        self.is_silent = (
+            False  # told that it is gone, its client takes a newer clock but announces nothing (core/nudges)
+        )
         self.streak: Streak | None = None  # what it types, while each keystroke goes on where the last one ended
         self.frame_rate = Bucket(limits.frames_per_s, limits.frames_burst)
         self.frames_at_once = max(1, min(FRAMES_AT_ONCE, limits.frames_burst // 8))

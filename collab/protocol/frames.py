@@ -27,3 +27,9 @@ def messages(wire: bytes) -> Iterator[bytes]:
             size, offset = int.from_bytes(wire[offset : offset + 8], "big"), offset + 8
         yield wire[offset : offset + size]
         offset += size
+
+
+def first_byte(wire: bytes) -> int:
+    """The first byte of the first message in a run of frames: its type, in every dialect that is served."""
+    size = wire[1]
+    return wire[2 if size < 126 else 4 if size == 126 else 10]

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from secrets import token_hex
 from urllib.parse import unquote_to_bytes
+from weakref import WeakValueDictionary
 
 from collab.accesslog import AccessLog
 from collab.core.allowance import Allowance
 from collab.core.session import Outbox, Session
-from collab.errors import BadRequest, CollabError, NotFound, Overloaded, StorageUnavailable
+from collab.errors import BadRequest, CollabError, Draining, NotFound, Overloaded, StorageUnavailable
 from collab.hub import Hub
 from collab.limits import Limits
 from collab.metrics import Refusals
+from collab.protocol.hocuspocus import Wrapping
 from collab.slot import Slot
 from collab.sockets.arrivals import Arrivals
 from collab.sockets.renewals import Renewals
 from collab.sockets.seats import Seats
 from collab.sockets.upgrade import Doorman, Upgrade
 from collab.store.base import UNBORN
-from collab.types import Access, DocumentId, Principal
+from collab.types import ANONYMOUS, Access, DocumentId, Principal
 
 MOUNT = "/sync/"
+Y_SWEET_MOUNT = "/y-sweet/"
+HOCUSPOCUS_MOUNT = "/hocuspocus"
+MOUNTS = (MOUNT, Y_SWEET_MOUNT, HOCUSPOCUS_MOUNT)
 RETRY_AFTER_S = 1
 
 
@@ -37,14 +43,28 @@ class Admission:
     subprotocol: str | None
     upgrade: Upgrade
     seat: tuple[str, ...]
+    is_y_sweet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lobby:
+    """A socket of the Hocuspocus dialect, on which documents are asked for one by one."""
+
+    subprotocol: str | None
+    upgrade: Upgrade
+    seat: tuple[str, ...]
 
 
 def document_id(encoded: str, limits: Limits) -> DocumentId:
     """Decodes a percent-encoded id once. Slashes are part of it, `a%2Fb` and `a/b` are the same one."""
     try:
-        document = unquote_to_bytes(encoded).decode()
+        return checked_id(unquote_to_bytes(encoded).decode(), limits)
     except UnicodeDecodeError:
         raise BadRequest("the document id is not UTF-8") from None
+
+
+def checked_id(document: str, limits: Limits) -> DocumentId:
+    """Raises BadRequest for what cannot be a document's id."""
     if not 0 < len(document) <= limits.document_id_chars_max:
         raise BadRequest(f"a document id has 1 to {limits.document_id_chars_max} characters")
     if not document.isprintable():
@@ -80,6 +100,7 @@ class Sockets:
         self.refusals = refusals
         self.seats = Seats(limits)
         self.arrivals = Arrivals(limits)
+        self.wrappings: WeakValueDictionary[bytes, Wrapping] = WeakValueDictionary()
         self._renewals = Renewals(doorman)
         self._log = log or AccessLog()
         self._make = make
@@ -88,27 +109,53 @@ class Sockets:
         """Other bounds for sockets that are opened from now on."""
         self.limits = self.seats.limits = limits
 
-    async def admit(self, upgrade: Upgrade) -> Admission:
+    async def admit(self, upgrade: Upgrade) -> Admission | Lobby:
         """Names, authorises and opens; the room stays pinned until the session leaves. Bounded in time.
 
         Raises what the client is told; it is counted and in the access log then.
         """
+        target = f"{upgrade.path}?{upgrade.query}" if upgrade.query else upgrade.path
+        with self._telling(upgrade, target):
+            if upgrade.path.startswith(MOUNT):
+                return await self._admit(upgrade, document_id(upgrade.path[len(MOUNT) :], self.limits))
+            if upgrade.path.startswith(Y_SWEET_MOUNT):
+                admitted = await self._admit(upgrade, document_id(upgrade.path[len(Y_SWEET_MOUNT) :], self.limits))
+                return replace(admitted, is_y_sweet=True)
+            if upgrade.path == HOCUSPOCUS_MOUNT or upgrade.path.startswith(f"{HOCUSPOCUS_MOUNT}/"):
+                return await self._welcome(upgrade)
+            raise NotFound("sockets live under /sync/{document}, /y-sweet/{document} and /hocuspocus")
+
+    async def admit_document(self, lobby: Lobby, document: str, token: str) -> Admission:
+        """The same for a document that is asked for on an open socket; with an empty token the upgrade's own counts."""
+        upgrade = lobby.upgrade
+        with self._telling(upgrade, document):
+            return await self._admit(upgrade, checked_id(document, self.limits), token or None)
+
+    @contextmanager
+    def _telling(self, upgrade: Upgrade, target: str) -> Iterator[None]:
+        """Counts and logs a refusal."""
         try:
-            return await self._admit(upgrade)
+            yield
         except CollabError as error:
             self.refusals.count("socket", error.code)
-            target = f"{upgrade.path}?{upgrade.query}" if upgrade.query else upgrade.path
             address = self.doorman.address(upgrade)
             self._log.tell("socket refused", target=target, address=address, status=error.http_status, code=error.code)
             raise
 
-    async def _admit(self, upgrade: Upgrade) -> Admission:
-        if not upgrade.path.startswith(MOUNT):
-            raise NotFound("sockets live under /sync/{document}")
-        document = document_id(upgrade.path[len(MOUNT) :], self.limits)
+    async def _welcome(self, upgrade: Upgrade) -> Lobby:
+        if self.hub.draining:
+            raise Draining()
         try:
             async with asyncio.timeout(self.limits.handshake_s):
-                principal, access, subprotocol = await self.doorman.admit(upgrade, document)
+                subprotocol = await self.doorman.greet(upgrade)
+        except TimeoutError:
+            raise StorageUnavailable("opening the socket took too long") from None
+        return Lobby(subprotocol, upgrade, self.seats.take(ANONYMOUS, self.doorman.address(upgrade)))
+
+    async def _admit(self, upgrade: Upgrade, document: DocumentId, token: str | None = None) -> Admission:
+        try:
+            async with asyncio.timeout(self.limits.handshake_s):
+                principal, access, subprotocol = await self.doorman.admit(upgrade, document, token)
                 slot = await self.hub.open(document)
         except TimeoutError:
             raise StorageUnavailable("opening the document took too long") from None
@@ -135,6 +182,7 @@ class Sockets:
         principal = admission.principal
         allowance = self._allowance(principal)
         session = Session(token_hex(6), principal, admission.access, outbox, self.limits, allowance)
+        session.owes_step2 = admission.is_y_sweet
         self.hub.join(admission.slot, session)
         self._tell("socket opened", admission, session, access=session.access.name.lower())
         return session
@@ -165,7 +213,12 @@ class Sockets:
             **more,
         )
 
-    def abandon(self, admission: Admission) -> None:
+    def abandon(self, admission: Admission | Lobby) -> None:
         """The socket was admitted, but never opened."""
         self.seats.give_back(admission.seat)
-        self.hub.release(admission.slot)
+        if isinstance(admission, Admission):
+            self.hub.release(admission.slot)
+
+    def wrapping(self, prefix: bytes) -> Wrapping:
+        """The one for this address of the Hocuspocus dialect: shared while anybody has it."""
+        return self.wrappings.setdefault(prefix, Wrapping(prefix))

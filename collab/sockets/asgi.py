@@ -12,9 +12,11 @@ from starlette.routing import Match, WebSocketRoute
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from collab.core.session import Session
 from collab.errors import BadFrame, CollabError
 from collab.protocol.frames import messages
-from collab.sockets.admission import MOUNT, Admission, Sockets, refusal_headers
+from collab.sockets.admission import MOUNTS, Admission, Lobby, Sockets, refusal_headers
+from collab.sockets.switchboard import Switchboard
 from collab.sockets.upgrade import Upgrade
 
 log = structlog.get_logger(__name__)
@@ -22,13 +24,12 @@ log = structlog.get_logger(__name__)
 CLOSE_S = 1.0  # for a client that does not take what is queued for it
 
 
-class AsgiOutbox:
+class AsgiConnection:
     """Bounded queue of messages and the task that writes them; past the bound the hub queues nothing more."""
 
-    def __init__(self, websocket: WebSocket, sockets: Sockets, admission: Admission) -> None:
+    def __init__(self, websocket: WebSocket, sockets: Sockets) -> None:
         self._websocket = websocket
         self._sockets = sockets
-        self._admission = admission
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -38,6 +39,26 @@ class AsgiOutbox:
         self.error: CollabError | None = None
         self.full = False
         self.answered = self.heard = True
+
+    def attach(self) -> None:
+        """Takes part; the queue fills from now on. Raises what ends it at once."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """The socket is gone."""
+        raise NotImplementedError
+
+    def receive(self, data: bytes) -> float:
+        """One message; returns the seconds for which nothing more should be read. Raises what ends the socket."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """The queue is full."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """It has drained."""
+        raise NotImplementedError
 
     def write(self, wire: bytes) -> None:
         """Queues; the frames are taken apart again, since the ASGI server does its own framing."""
@@ -74,19 +95,13 @@ class AsgiOutbox:
         """ASGI servers ping by themselves."""
         self.answered = self.heard = True
 
-    def renew(self, token: bytes) -> None:
-        """Presents a fresh ticket or token."""
-        if self.session is not None:
-            self._sockets.renew(self._admission, self.session, token)
-
     def waiting_bytes(self) -> int:
         """In the queue; the ASGI server's own buffer cannot be seen."""
         return self._bytes
 
     def _pause(self) -> None:
-        session = getattr(self, "session", None)
-        if self.full and session is not None:
-            self._sockets.hub.pause(self._admission.slot, session)
+        if self.full:
+            self.pause()
 
     async def run(self) -> None:
         """Writes until closed. Ends by closing the socket with the error's code."""
@@ -98,14 +113,76 @@ class AsgiOutbox:
             self._bytes = 0
             if self.full:
                 self.full = False
-                self._sockets.hub.resume(self._admission.slot, self.session)
+                self.resume()
             if self.error is not None and not self._queue:
                 await self._websocket.close(self.error.close_code, self.error.detail[:100])
                 return
 
+
+class AsgiOutbox(AsgiConnection):
+    """A socket of the plain dialect, the outbox of its session."""
+
+    def __init__(self, websocket: WebSocket, sockets: Sockets, admission: Admission) -> None:
+        super().__init__(websocket, sockets)
+        self._admission = admission
+        self.session: Session | None = None
+
     def attach(self) -> None:
         """Joins the room; the session's messages go through this outbox from now on."""
         self.session = self._sockets.join(self._admission, self)
+
+    def leave(self) -> None:
+        if self.session is not None:
+            self._sockets.leave(self._admission, self.session, self.error)
+
+    def receive(self, data: bytes) -> float:
+        return 0.0 if self.session is None else self._sockets.hub.receive(self._admission.slot, self.session, data)
+
+    def renew(self, token: bytes) -> None:
+        """Presents a fresh ticket or token."""
+        if self.session is not None:
+            self._sockets.renew(self._admission, self.session, token)
+
+    def pause(self) -> None:
+        if self.session is not None:
+            self._sockets.hub.pause(self._admission.slot, self.session)
+
+    def resume(self) -> None:
+        if self.session is not None:
+            self._sockets.hub.resume(self._admission.slot, self.session)
+
+
+class AsgiSwitchboard(AsgiConnection):
+    """A socket of the Hocuspocus dialect. Satisfies `Line`."""
+
+    def __init__(self, websocket: WebSocket, sockets: Sockets, lobby: Lobby) -> None:
+        super().__init__(websocket, sockets)
+        self.signs = 0
+        self._board = Switchboard(sockets, lobby, self)
+
+    def attach(self) -> None:
+        """Its documents join on their own, one by one."""
+
+    def leave(self) -> None:
+        self._board.leave(self.error)
+
+    def close(self, error: CollabError) -> None:
+        super().close(error)
+        self._board.leave(error)
+
+    def receive(self, data: bytes) -> float:
+        self.signs += 1
+        return self._board.receive(data)
+
+    def ping(self) -> None:
+        """ASGI servers ping by themselves."""
+        self.signs += 1
+
+    def pause(self) -> None:
+        self._board.pause()
+
+    def resume(self) -> None:
+        self._board.resume()
 
 
 def route(sockets: Sockets) -> WebSocketRoute:
@@ -127,12 +204,19 @@ def route(sockets: Sockets) -> WebSocketRoute:
     return SyncRoute("/sync/{document:path}", endpoint)
 
 
+def connection(websocket: WebSocket, sockets: Sockets, admission: Admission | Lobby) -> AsgiConnection:
+    """The one for its dialect."""
+    if isinstance(admission, Lobby):
+        return AsgiSwitchboard(websocket, sockets, admission)
+    return AsgiOutbox(websocket, sockets, admission)
+
+
 class SyncRoute(WebSocketRoute):
-    """Takes every name below the mount, newlines included, which a path pattern would not match."""
+    """Takes every name below the mounts, newlines included, which a path pattern would not match."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """By prefix."""
-        if scope["type"] == "websocket" and scope["path"].startswith(MOUNT):
+        if scope["type"] == "websocket" and scope["path"].startswith(MOUNTS):
             return Match.FULL, {"endpoint": self.endpoint, "path_params": {}}
         return Match.NONE, {}
 
@@ -154,8 +238,8 @@ async def _deny(websocket: WebSocket, error: CollabError) -> None:
         await websocket.close(error.close_code, error.detail[:100])
 
 
-async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission) -> None:
-    outbox = AsgiOutbox(websocket, sockets, admission)
+async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission | Lobby) -> None:
+    outbox = connection(websocket, sockets, admission)
     try:
         outbox.attach()
     except CollabError as error:
@@ -163,20 +247,20 @@ async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission) -
         await websocket.close(error.close_code, error.detail[:100])
         return
     writer = asyncio.create_task(outbox.run(), name="socket writer")
-    reader = asyncio.create_task(_read(websocket, sockets, admission, outbox), name="socket reader")
+    reader = asyncio.create_task(_read(websocket, sockets, outbox), name="socket reader")
     closed = asyncio.create_task(outbox.closed.wait(), name="socket closed")
     try:
         await asyncio.wait((writer, reader, closed), return_when=asyncio.FIRST_COMPLETED)
         if reader.done() and outbox.error is not None:
             await asyncio.wait((writer, closed), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        sockets.leave(admission, outbox.session, outbox.error)
+        outbox.leave()
         for task in (writer, reader, closed):
             task.cancel()
         await asyncio.gather(writer, reader, closed, return_exceptions=True)
 
 
-async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, outbox: AsgiOutbox) -> None:
+async def _read(websocket: WebSocket, sockets: Sockets, outbox: AsgiConnection) -> None:
     try:
         while websocket.client_state is WebSocketState.CONNECTED and outbox.error is None:
             message = await websocket.receive()
@@ -187,7 +271,7 @@ async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, ou
                 return  # ended while we waited: nothing more is taken
             if data is None:
                 raise BadFrame("a text frame; this protocol is binary")
-            pause_s = sockets.hub.receive(admission.slot, outbox.session, data)
+            pause_s = outbox.receive(data)
             while pause_s > 0.0:
                 await asyncio.sleep(pause_s)
                 pause_s = sockets.hub.settings.full_pause_s if sockets.hub.congested else 0.0
@@ -197,5 +281,5 @@ async def _read(websocket: WebSocket, sockets: Sockets, admission: Admission, ou
     except CollabError as error:
         outbox.refuse(error)
     except Exception:
-        log.exception("frame failed", document=admission.slot.room.document)
+        log.exception("frame failed", path=websocket.scope["path"])
         outbox.refuse(CollabError())

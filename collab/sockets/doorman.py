@@ -17,9 +17,16 @@ class PolicyDoorman:
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
-    async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
+    async def greet(self, upgrade: Upgrade) -> str | None:
         """Raises what the guard raises."""
-        principal = (await self._guard.admit(approach_of(upgrade))).principal
+        await self._guard.greet(approach_of(upgrade))
+        return credentials.select_subprotocol(upgrade.subprotocols)
+
+    async def admit(
+        self, upgrade: Upgrade, document: DocumentId, token: str | None = None
+    ) -> tuple[Principal, Access, str | None]:
+        """Raises what the guard raises."""
+        principal = (await self._guard.admit(replace(approach_of(upgrade), message=token))).principal
         access = self._guard.require(principal, document, Access.READ)
         return principal, access, credentials.select_subprotocol(upgrade.subprotocols)
 

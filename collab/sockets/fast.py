@@ -20,9 +20,11 @@ from picows import (
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public, hence untyped
 
 from collab.errors import CollabError, Draining
-from collab.sockets.admission import Admission, Sockets, refusal_headers
+from collab.sockets.admission import Admission, Lobby, Sockets, refusal_headers
 from collab.sockets.backlog import SLICE_BYTES, Backlog
+from collab.sockets.connection import FastConnection
 from collab.sockets.listener import FastSocket
+from collab.sockets.multiplexed import FastSwitchboard
 from collab.sockets.quiet import QUIET
 from collab.sockets.request import canonical, parse
 
@@ -45,7 +47,7 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         )  # fmt: skip
         self._state = server_state
         self._held: bytearray | None = bytearray()
-        self._admission: Admission | None = None
+        self._admission: Admission | Lobby | None = None
         self._task: asyncio.Task[None] | None = None
         self._arriving = False
         self._free_bytes = self.sockets.arrivals.free_bytes
@@ -98,7 +100,7 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
     @property
     def is_over(self) -> bool:
         """Whether nothing that comes is looked at any more."""
-        return self.listener is not None and self.listener.session is None
+        return self.listener is not None and self.listener.is_over
 
     @property
     def is_resting(self) -> bool:
@@ -132,12 +134,12 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
 
     def give_up(self) -> None:
         """The frame does not end, or there is no room for it."""
-        if isinstance(self.listener, FastSocket):
+        if isinstance(self.listener, FastConnection):
             self.listener.give_up()
 
     def shutdown(self) -> None:
         """uvicorn calls this on every open connection when it goes down."""
-        if isinstance(self.listener, FastSocket):
+        if isinstance(self.listener, FastConnection):
             self.listener.close(Draining())
         else:
             self._transport.close()
@@ -192,4 +194,6 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
             return None
         headers = {"Sec-WebSocket-Protocol": admission.subprotocol} if admission.subprotocol else None
         response = WSUpgradeResponse.create_101_response(extra_headers=headers)
+        if isinstance(admission, Lobby):
+            return WSUpgradeResponseWithListener(response, FastSwitchboard(self.sockets, admission))
         return WSUpgradeResponseWithListener(response, FastSocket(self.sockets, admission))

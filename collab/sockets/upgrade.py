@@ -49,8 +49,16 @@ def _kept(headers: tuple[tuple[str, tuple[str, ...]], ...], peer: str | None, se
 class Doorman(Protocol):
     """Decides who may open a socket on a document."""
 
-    async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
-        """Returns (who, access of at least READ, selected subprotocol). Raises Unauthorized, Forbidden, NotFound."""
+    async def greet(self, upgrade: Upgrade) -> str | None:
+        """Lets a socket open on which tokens come later; returns the selected subprotocol. Raises Forbidden."""
+
+    async def admit(
+        self, upgrade: Upgrade, document: DocumentId, token: str | None = None
+    ) -> tuple[Principal, Access, str | None]:
+        """Returns (who, access of at least READ, selected subprotocol). Raises Unauthorized, Forbidden, NotFound.
+
+        `token` came over the open socket, in the place of all that the upgrade brought.
+        """
 
     async def renew(
         self, upgrade: Upgrade, document: DocumentId, principal: Principal, token: str

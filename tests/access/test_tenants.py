@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from collab.types import Access, Grant, Principal, Scope
 from tests.access.realm import Realm, prepare, token
-from tests.access.test_matrix import NEEDED, call, operations
+from tests.access.test_matrix import MINTING, NEEDED, call, operations
 from tests.api.service import Service, running
 from tests.backends import Ground
 
@@ -38,6 +38,7 @@ async def test_the_store_is_not_even_asked(service: Service) -> None:
         ("GET", "/state?wait=5&after=0", None), ("GET", "/updates", None), ("GET", "/content?root=t&type=text", None),
         ("GET", "/snapshots", None), ("GET", "/snapshots/latest", None), ("POST", "/snapshots", {"label": "x"}),
         ("GET", "/presence", None), ("GET", "/events", None), ("POST", "/tickets", {"user": {"id": "u"}}),
+        ("POST", "/y-sweet-token", {"user": {"id": "u"}}),
     ]  # fmt: skip
     for method, path, body in calls:
         answers = []
@@ -60,7 +61,7 @@ async def test_every_door_answers_alike(land: Realm) -> None:
     land.tokens["us"] = token("us", ("ours*", "write"))
     prepare(land, HIDDEN)
     calls = operations(land)
-    for name in (*NEEDED["read"], *NEEDED["write"], "create_ticket"):
+    for name in (*NEEDED["read"], *NEEDED["write"], *MINTING):
         answers = [call(land, "us", *calls[name], name, document) for document in (HIDDEN, ABSENT)]
         hidden, absent = ((a.status_code, a.content, sorted(a.headers)) for a in answers)
         assert hidden == absent and hidden[0] == 404, name

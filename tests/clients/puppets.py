@@ -34,8 +34,8 @@ class Puppets:
         assert "error" not in answer, answer["error"]
         return answer["ok"]
 
-    def connect(self, version: int, url: str, room: str, **options: Any) -> Puppet:
-        """A new client of y-websocket `version` (1, 2 or 3), not waited for."""
+    def connect(self, version: int | str, url: str, room: str, **options: Any) -> Puppet:
+        """A new client, not waited for: y-websocket 1, 2 or 3, hocuspocus-2, -3, -4, or y-sweet."""
         self._count += 1
         who = f"client {self._count}"
         client = self.do("connect", who=who, version=version, url=url, room=room, **options)
@@ -69,6 +69,11 @@ class Puppet:
     def sees(self, other: Puppet, state: Any) -> None:
         """Waits until the other's presence is `state` here; None: until it is gone."""
         self.do("sees", id=other.id, state=state, seconds=PATIENCE_S)
+
+    def saved(self) -> Puppet:
+        """Waits until the client shows that all of its edits are saved (not y-websocket, which never does)."""
+        self.do("saved", seconds=PATIENCE_S)
+        return self
 
     @property
     def text(self) -> str:

@@ -18,7 +18,7 @@ from collab.core.awareness import decode_entries, encode_entries
 from collab.crdt.gate import check, check_state_vector
 from collab.errors import BadFrame, BadUpdate, CollabError
 from collab.limits import DEFAULT
-from collab.protocol import messages
+from collab.protocol import frames, hocuspocus, messages
 from collab.protocol.messages import Kind
 from collab.protocol.varint import read_varbytes, read_varuint, write_varbytes, write_varuint
 
@@ -90,32 +90,14 @@ def is_addressed(vector: Vector) -> bool:
     )
 
 
-LATER = Counter(
-    # Hocuspocus' own messages (auth, stateless, close, status, ping): asserted where that dialect lives
-    {
-        "varInt": 6,  # only the Hocuspocus client reads these
-        "auth token": 1,
-        "auth token empty": 1,
-        "auth token v2": 1,
-        "auth token v3": 1,
-        "authenticated": 1,
-        "authenticated readonly": 1,
-        "authenticated session-aware": 1,
-        "broadcast stateless": 1,
-        "close": 2,
-        "permission denied": 1,
-        "ping": 1,
-        "pong": 2,
-        "session-aware auth token": 1,
-        "stateless": 2,
-        "sync reply": 1,
-        "sync status ok": 1,
-        "sync status refused": 1,
-        "token sync request": 1,
-    }
-)
+def is_hocuspocus(vector: Vector) -> bool:
+    """Its own messages, and the two that are whole frames."""
+    return vector["family"] == "hocuspocus" and not is_addressed(vector)
+
+
+LATER = Counter({"varInt": 6})  # only the Hocuspocus client reads these
 GROUPS = (is_integer, is_string, is_payload, is_trailing, is_permission_denied, is_typed_query_answer, is_plain)
-GROUPS += (is_bad_plain, is_addressed)
+GROUPS += (is_bad_plain, is_addressed, is_hocuspocus)
 
 
 def test_every_vector_is_in_one_group_or_named_for_later() -> None:
@@ -217,6 +199,63 @@ def test_replies_to_them(vector: Vector) -> None:
 @pytest.mark.parametrize("vector", of(is_addressed))
 def test_hocuspocus_wraps_the_same_messages(vector: Vector) -> None:
     assert reads_as(inner(vector)) is expected_kind(inner(vector))
+
+
+NOTES = write_varbytes(b"notes")
+WRITTEN = {  # what is sent to providers, by what the vectors call it
+    "authenticated": hocuspocus.encode_authenticated(NOTES, hocuspocus.READ_WRITE),
+    "authenticated readonly": hocuspocus.encode_authenticated(NOTES, hocuspocus.READ_ONLY),
+    "authenticated session-aware": hocuspocus.encode_authenticated(
+        write_varbytes(b"notes\x00abc123"), hocuspocus.READ_WRITE
+    ),
+    "permission denied": hocuspocus.encode_denied(NOTES, "permission-denied"),
+    "token sync request": hocuspocus.encode_token_request(NOTES),
+    "close": hocuspocus.encode_close(NOTES, "Reset Connection"),
+    "sync status ok": hocuspocus.encode_saved(NOTES),
+    "sync status refused": hocuspocus.encode_refused(NOTES),
+}
+TOKENS = {  # (token, whether a version came with it)
+    "auth token": ("tok", True),
+    "session-aware auth token": ("tok", True),
+    "auth token empty": ("", True),
+    "auth token v3": ("tok", False),
+    "auth token v2": ("tok", False),
+}
+
+
+@pytest.mark.parametrize(
+    "vector", of(lambda v: is_hocuspocus(v) and v["direction"] == "s2c" and v["message"] in WRITTEN)
+)
+def test_what_hocuspocus_providers_are_sent(vector: Vector) -> None:
+    assert list(frames.messages(WRITTEN[vector["message"]])) == [data(vector)]
+
+
+@pytest.mark.parametrize("vector", of(lambda v: is_hocuspocus(v) and v["message"] in TOKENS))
+def test_how_hocuspocus_providers_bring_tokens(vector: Vector) -> None:
+    prefix, message = hocuspocus.split(data(vector))
+    assert hocuspocus.document_of(prefix) == "notes"
+    assert message[0] == hocuspocus.Type.AUTH
+    assert hocuspocus.decode_token(message) == TOKENS[vector["message"]]
+
+
+@pytest.mark.parametrize(
+    "vector", of(lambda v: is_hocuspocus(v) and v["message"] not in TOKENS and v["message"] not in ("ping", "pong"))
+)
+def test_other_messages_of_hocuspocus_have_their_types(vector: Vector) -> None:
+    prefix, message = hocuspocus.split(data(vector))
+    assert prefix + message == data(vector)
+    words = vector["message"].split(" session-aware")[0].upper().replace(" ", "_")
+    known = {"CLOSE": 7, "STATELESS": 5, "BROADCAST_STATELESS": 6, "SYNC_REPLY": 4}
+    if words in known:
+        assert message[0] == known[words] == hocuspocus.Type[words]
+
+
+@pytest.mark.parametrize("vector", of(lambda v: is_addressed(v) and v["direction"] == "s2c"))
+def test_what_a_room_shows_is_wrapped(vector: Vector) -> None:
+    wrapping = hocuspocus.Wrapping(NOTES)
+    wire = frames.frame(inner(vector))
+    assert list(frames.messages(wrapping.wrap(wire + wire))) == [data(vector), data(vector)]
+    assert wrapping.wrap(wire) is wrapping.wrap(wire), "made once"
 
 
 @pytest.mark.parametrize("vector", of(is_typed_query_answer))

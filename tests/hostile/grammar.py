@@ -286,3 +286,15 @@ def frame(liar: Liar) -> bytes:
     if kind == b"\x03" and not liar.lies():
         return kind
     return kind + sized(liar, bodies.get(kind, text)(liar)) + (b"\x00" if liar.lies() else b"")
+
+
+def addressed(liar: Liar) -> bytes:
+    """A frame of the Hocuspocus dialect: an address, which may name a session, and a message."""
+    name = liar.choice((b"notes", b"a/b", b"notes\x00abc123", b"", b"\xff", b"x" * liar.randint(1, 1100)))
+    message = frame(liar)
+    if liar.lies() or liar.randint(0, 3) == 0:
+        kind = liar.choice((b"\x02\x00", b"\x02\x01", b"\x05", b"\x06", b"\x07", b"\x08\x01", b"\x09", b"\x0a"))
+        message = kind + (sized(liar, text(liar)) if kind in (b"\x02\x00", b"\x05", b"\x06") else b"")
+        if kind == b"\x02\x00" and liar.randint(0, 1):
+            message += sized(liar, b"4.8.0")
+    return sized(liar, name) + message

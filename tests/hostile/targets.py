@@ -18,8 +18,9 @@ from collab.crdt.merge import merge
 from collab.crdt.split import split
 from collab.errors import BadUpdate, CollabError
 from collab.limits import DEFAULT
-from collab.protocol import messages
+from collab.protocol import frames, hocuspocus, messages
 from collab.protocol.messages import Kind
+from collab.protocol.varint import read_varbytes
 from tests.hostile import grammar
 from tests.hostile.grammar import Liar
 
@@ -116,6 +117,21 @@ def frame(liar: Liar, data: bytes) -> bool:
     return inner is None or inner(liar, body)
 
 
+def addressed(liar: Liar, data: bytes) -> bool:
+    """A frame of the Hocuspocus dialect, as a socket takes it apart; what is in it is for the plain decoder."""
+    prefix, message = hocuspocus.split(data)
+    assert message and data.endswith(message) and len(prefix) <= hocuspocus.ADDRESS_BYTES_MAX + 2
+    assert read_varbytes(prefix, 0)[1] == len(prefix)
+    assert "\x00" not in hocuspocus.document_of(prefix)
+    wrapped = list(frames.messages(hocuspocus.Wrapping(prefix).wrap(frames.frame(message))))
+    assert wrapped == [prefix + message]
+    if message[0] == hocuspocus.Type.AUTH:
+        token, _ = hocuspocus.decode_token(message)
+        return token.isascii() or "\ufffd" in token
+    plain = message[0] in (hocuspocus.Type.SYNC, hocuspocus.Type.AWARENESS)
+    return not plain or frame(liar, message)
+
+
 INSIDE: Mapping[Kind, Target] = {
     Kind.STEP1: vector,
     Kind.STEP2: update,
@@ -129,5 +145,6 @@ TARGETS: Mapping[str, tuple[Target, Callable[[Liar], bytes]]] = {
     "vector": (vector, grammar.state_vector),
     "presence": (presence, grammar.presence),
     "frame": (frame, grammar.frame),
+    "addressed": (addressed, grammar.addressed),
 }
 """Each target and the grammar of what it is meant to take."""

@@ -42,10 +42,17 @@ class TestDoorman:
     tokens: dict[str, tuple[Principal, Access]] = field(default_factory=dict)
     seen: list[Upgrade] = field(default_factory=list)
 
-    async def admit(self, upgrade: Upgrade, document: DocumentId) -> tuple[Principal, Access, str | None]:
+    async def greet(self, upgrade: Upgrade) -> str | None:
+        return next(iter(upgrade.subprotocols), None)
+
+    async def admit(
+        self, upgrade: Upgrade, document: DocumentId, token: str | None = None
+    ) -> tuple[Principal, Access, str | None]:
         self.seen.append(upgrade)
         if self.refuse is not None:
             raise self.refuse
+        if token is not None and token in self.tokens:
+            return *self.tokens[token], None
         return self.principal, self.access, next(iter(upgrade.subprotocols), None)
 
     async def renew(

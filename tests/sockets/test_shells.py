@@ -294,8 +294,8 @@ async def test_who_is_sending_meanwhile_learns_the_close_code_all_the_same(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server hangs up after the client, not over what the client had sent before it knew."""
-    monkeypatch.setattr("collab.sockets.listener.LINGER_S", 600.0)
-    monkeypatch.setattr("collab.sockets.listener.CLOSE_S", 600.0)
+    monkeypatch.setattr("collab.sockets.connection.LINGER_S", 600.0)
+    monkeypatch.setattr("collab.sockets.connection.CLOSE_S", 600.0)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(node.url.rsplit(":", 1)[1].split("/")[0]))
     writer.write(HANDSHAKE)
     await reader.readuntil(b"\r\n\r\n")

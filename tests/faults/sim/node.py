@@ -30,7 +30,12 @@ STOP_S = 10.0  # how long a node that was told to stop may take
 class Doorman:
     """Lets everybody in to write."""
 
-    async def admit(self, upgrade: Upgrade, document: str) -> tuple[Principal, Access, str | None]:
+    async def greet(self, upgrade: Upgrade) -> str | None:
+        return None
+
+    async def admit(
+        self, upgrade: Upgrade, document: str, token: str | None = None
+    ) -> tuple[Principal, Access, str | None]:
         return Principal(id="somebody"), Access.WRITE, None
 
     async def renew(
