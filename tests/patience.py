@@ -27,6 +27,6 @@ def be_patient() -> None:
 
 
 def _wait_longer(function: Any) -> None:
-    for name in ("open_timeout", "ping_timeout", "close_timeout"):
+    for name in ("open_timeout", "ping_timeout"):
         assert name in function.__kwdefaults__
         function.__kwdefaults__[name] = PATIENCE_S
