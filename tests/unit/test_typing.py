@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collab.core.room import Room
 from collab.core.session import Session
+from collab.errors import CollabError
 from collab.limits import Limits
 from collab.protocol.messages import encode_update
+from collab.protocol.varint import write_varbytes, write_varuint
 from collab.types import Access
 from tests.unit.test_room import enter, make_room, show
 from tests.updates import deleted, typed, typed_after, vector
@@ -108,6 +112,75 @@ def test_what_must_wait_or_adds_nothing_or_is_wrong_goes_the_long_way(update: by
     assert take(room, session, step2) is None
     assert room.ledger.entered == entered and room.history.clocks.next == {7: 3}
     assert take(room, session, letter(3)) == 0.0, "the next letter is still awaited"
+
+
+STEPS = st.one_of(
+    st.builds(lambda text: ("goes on", text), st.sampled_from(["x", "y", "ü", "word", "", "\U0001f600"])),
+    st.builds(lambda back, text: ("jumps", back, text), st.integers(0, 9), st.sampled_from(["x", "paste"])),
+    st.builds(lambda back, text: ("between", back, text), st.integers(1, 9), st.sampled_from(["x", "y"])),
+    st.builds(lambda back, size: ("deletes", back, size), st.integers(-1, 9), st.integers(0, 3)),
+    st.builds(lambda at, size: ("deletes theirs", at, size), st.integers(0, 5), st.integers(0, 3)),
+    st.builds(lambda clock: ("repeats", clock), st.integers(0, 9)),
+)
+
+
+def made(step: tuple[object, ...], clock: int) -> bytes:
+    """The step of an author whose next clock this is, who is client 7; client 9 has written four letters."""
+    kind, number, *rest = step
+    if kind == "goes on":
+        return typed(7, clock, str(number))
+    if not isinstance(number, int):
+        raise TypeError(kind)
+    place = max(0, clock - 1 - number)
+    if kind == "jumps":
+        return typed_after(7, clock, str(rest[0]), (7, place))
+    if kind == "between":
+        head = b"\x01\x01\x07" + write_varuint(clock) + b"\xc4\x07" + write_varuint(max(0, clock - 1))
+        return head + b"\x07" + write_varuint(place) + write_varbytes(str(rest[0]).encode()) + b"\x00"
+    if kind == "deletes":
+        return deleted(7, max(0, clock - 1 - number), int(str(rest[0])))
+    if kind == "deletes theirs":
+        return deleted(9, number, int(str(rest[0])))
+    return typed(7, number, "again")
+
+
+def outcome(room: Room, session: Session, message: bytes, short: bool) -> str:
+    """What becomes of a message that comes the one way, or both."""
+    if short and session.streak is not None and take(room, session, message) is not None:
+        return "taken"
+    try:
+        room.receive(session, message, 0.0)
+    except CollabError as error:
+        return error.code
+    return "taken"
+
+
+@given(st.lists(st.tuples(STEPS, st.none() | st.tuples(st.integers(0, 40), st.integers(0, 255))), max_size=25))
+def test_whatever_is_sent_both_ways_give_the_same_room(
+    steps: list[tuple[tuple[object, ...], tuple[int, int] | None]],
+) -> None:
+    """Keystrokes of all kinds, some of them damaged."""
+    rooms = make_room(), make_room()
+    sessions = [enter(room, "a")[0] for room in rooms]
+    for room, session in zip(rooms, sessions, strict=True):
+        room.submit(room.check(typed(9, 0, "them")), "rest", "rest", 0.0)
+        for clock in range(3):
+            room.receive(session, letter(clock), 0.0)
+    for step, damage in steps:
+        message = bytearray(encode_update(made(step, rooms[0].history.clocks.next[7])))
+        if damage is not None:
+            message[damage[0] % len(message)] = damage[1]
+        both = [outcome(r, s, bytes(message), r is rooms[0]) for r, s in zip(rooms, sessions, strict=True)]
+        assert both[0] == both[1]
+        if both[0] != "taken":
+            break
+    one, other = rooms
+    assert one.ledger.entered == other.ledger.entered and sessions[0].entered == sessions[1].entered
+    assert one.history.clocks.next == other.history.clocks.next
+    assert one.history.clocks.deleted == other.history.clocks.deleted
+    assert len(one.pending) == len(other.pending)
+    effects = [room.drain() for room in rooms]
+    assert effects[0].entries == effects[1].entries and effects[0].updates == effects[1].updates
 
 
 def test_what_was_held_for_the_letter_is_taken_with_it() -> None:
