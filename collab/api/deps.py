@@ -15,7 +15,7 @@ from collab.errors import Gone, NotFound
 from collab.limits import DEFAULT
 from collab.slot import Slot
 from collab.sockets.admission import document_id
-from collab.store.base import Head
+from collab.store.base import UNBORN, Head
 from collab.types import Access, DocumentId, Principal, Scope
 
 ID_SCHEMA = {
@@ -88,13 +88,24 @@ class Target:
     async def room(self) -> AsyncIterator[Slot]:
         """Its room, loaded and pinned; the document must exist."""
         head = await self.head()
-        slot = await self.parts.hub.open(self.document)
+        slot = await self._open(head)
         try:
             if head.seq > slot.room.ledger.seq and not self.parts.alone:  # another node's commit, not heard yet
                 await self.parts.hub.neighbours.gaps.reach(slot, head.seq)
             yield slot
         finally:
             self.parts.hub.release(slot)
+
+    async def _open(self, head: Head) -> Slot:
+        hub = self.parts.hub
+        slot = await hub.open(self.document)
+        if not self.parts.alone and slot.room.lineage not in (UNBORN, head.lineage):
+            try:  # purged and made anew on another node, not heard yet: the old room must answer nothing
+                await hub.neighbours.gaps.look([slot])
+            finally:
+                hub.release(slot)
+            slot = await hub.open(self.document)
+        return slot
 
 
 @dataclass(frozen=True, slots=True)
