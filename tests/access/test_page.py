@@ -46,7 +46,8 @@ def test_each_connection_has_a_ticket_of_its_own(land: Realm, node: Path) -> Non
         first = process.stdout.readline().split()
         assert first[0] == "synced" and first[1].startswith("ct_")
         revoked = land.ask("admin", "POST", "/api/sessions/revoke", json={"user": "visitor"})
-        assert revoked.json() == {"ended": 1, "lowered": 0}
+        told_ended = revoked.json()["ended"]  # the socket may be on another node, which reads the revocation
+        assert told_ended == 1 or (told_ended == 0 and len(land.server.servers) > 1)
         assert process.stdout.readline().split() == ["closed", "4401"]
         second = process.stdout.readline().split()
         assert second[0] == "synced" and second[1] != first[1]

@@ -150,7 +150,7 @@ async def test_deletion_under_writers_loses_nothing_that_was_answered(api: Servi
         while len(acked) < 2 * WRITERS:  # noqa: ASYNC110  # writers tell nobody
             await asyncio.sleep(0)
         assert (await api.client.delete(DOCUMENT)).status_code == 204
-        assert isinstance(peer.outbox.closed, Gone)
+        await until(lambda: isinstance(peer.outbox.closed, Gone))
     await asyncio.gather(*writing)
     answers = await together(lambda n: api.client.post(f"{DOCUMENT}/undelete"))
     assert codes(answers) == [200] * 8

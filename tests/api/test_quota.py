@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from collab.errors import DocumentFull
 from collab.limits import Limits
 from collab.protocol.messages import encode_denied, encode_status, encode_step1, encode_step2
@@ -13,6 +15,7 @@ from tests.updates import typed, vector
 DENIED = encode_denied(DocumentFull().detail)
 
 
+@pytest.mark.one_node  # each looks by itself
 async def test_a_full_document_takes_nothing_until_there_is_room(api: Service) -> None:
     await api.create()
     census = api.parts.permissions.census
@@ -43,6 +46,7 @@ async def test_a_full_document_takes_nothing_until_there_is_room(api: Service) -
         assert encode_status(b"\x08") in peer.outbox.take()
 
 
+@pytest.mark.one_node
 async def test_a_document_that_is_full_already_is_opened_full(ground: Ground) -> None:
     """Snapshots count, and a call by REST finds it so without a socket; one that may hold any amount is not asked."""
     async with running(ground, Limits(document_stored_bytes_max=45)) as api:

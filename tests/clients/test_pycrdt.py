@@ -72,7 +72,10 @@ async def seq_when_stored(server: Place, document: str, text: str) -> int:
     """The number of stored updates of the first stored state that reads so."""
     async with httpx2.AsyncClient() as http, asyncio.timeout(PATIENCE_S):
         while True:
-            answer = (await http.get(f"{server.url}/api/documents/{document}/state")).raise_for_status()
+            answer = await http.get(f"{server.url}/api/documents/{document}/state")
+            if answer.status_code == 404:  # its first commit is under way
+                continue
+            answer.raise_for_status()
             stored = Person()
             stored.doc.apply_update(answer.content)
             if str(stored.text) == text:
