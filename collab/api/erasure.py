@@ -11,31 +11,55 @@ from collab.bus.base import Kind
 from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
-from collab.errors import LineageRetired, NotFound
+from collab.errors import Conflict, LineageRetired, NotFound
 from collab.store.base import Stored
 from collab.types import DocumentId
+
+TRIES = 5  # each takes as long as reading the document
 
 
 async def erase(parts: Parts, document: DocumentId) -> None:
     """Purges a document, soft-deleted or not. Raises NotFound.
 
-    It is soft-deleted first: from then on no room of any node opens it and no append to it commits, so that the
-    authors found afterwards are all there will ever be.
+    In one step, if nobody writes between the look at who has written and the purge: whoever has it open, or a commit
+    under way, on any node, then finds the lineage over. Should it move on each time, it is soft-deleted first; from
+    then on no append to it commits.
     """
     head = (await parts.log.heads([document])).get(document)
     if head is None:
         raise NotFound(f"there is no document {document!r}")
-    if not head.deleted:
-        await parts.catalog.set_deleted(document, True)
-    slot = parts.hub.slots.get(document)
-    shown = frozenset(slot.room.history.clocks.next) if slot is not None else frozenset()
-    parts.hub.evict(document, LineageRetired())
+    shown: set[int] = set()
     try:
-        stored = await parts.log.load(document, deleted=True)
-        if stored is not None:
-            await parts.catalog.purge(document, shown | authors_of(stored))
-    finally:  # other nodes look at once: not before, for they would tell their people that it can be brought back
+        for _ in range(TRIES):
+            if await _purge(parts, document, shown):
+                break
+        else:
+            await parts.catalog.set_deleted(document, True)
+            await _purge(parts, document, shown)
+        slot = parts.hub.slots.get(document)
+        if slot is None or slot.room.lineage == head.lineage:  # opened again meanwhile; else made anew already
+            parts.hub.evict(document, LineageRetired())
+    finally:
         parts.hub.neighbours.tell(Kind.LOOK, document)
+
+
+async def _purge(parts: Parts, document: DocumentId, shown: set[int]) -> bool:
+    """One try; False if the document moved on meanwhile. `shown` gathers authors whose edits may be in no commit."""
+    slot = parts.hub.slots.get(document)
+    if slot is not None:
+        shown.update(slot.room.history.clocks.next)
+    parts.hub.evict(document, LineageRetired())
+    head = (await parts.log.heads([document])).get(document)
+    stored = await parts.log.load(document, deleted=True)
+    if head is None or stored is None:
+        return True  # somebody else has purged it
+    try:
+        await parts.catalog.purge(document, frozenset(shown | authors_of(stored)), head.seq)
+    except NotFound:
+        return True
+    except Conflict:
+        return False
+    return True
 
 
 def authors_of(stored: Stored) -> frozenset[int]:

@@ -240,8 +240,11 @@ class Catalog(Protocol):
     async def set_deleted(self, document: DocumentId, deleted: bool) -> Document:
         """Soft-deletes or brings back."""
 
-    async def purge(self, document: DocumentId, authors: frozenset[int]) -> None:
-        """Erases log, checkpoints, snapshots and the row's content, retires the lineage and keeps only `authors`."""
+    async def purge(self, document: DocumentId, authors: frozenset[int], seq: int | None = None) -> None:
+        """Erases log, checkpoints, snapshots and the row's content, retires the lineage and keeps only `authors`.
+
+        Raises NotFound, or Conflict if a seq is given and the document does not stand there.
+        """
 
 
 @dataclass(frozen=True, slots=True)

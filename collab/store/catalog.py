@@ -154,8 +154,8 @@ class SqlCatalog:
 
         return await self._database.write(work)
 
-    async def purge(self, document: DocumentId, authors: frozenset[int]) -> None:
-        """Erases everything but the lineage and the ids of its authors. Raises NotFound.
+    async def purge(self, document: DocumentId, authors: frozenset[int], seq: int | None = None) -> None:
+        """Erases everything but the lineage and the ids of its authors. Raises NotFound, or Conflict beyond `seq`.
 
         On SQLite the bytes are out of the files when this returns. On Postgres they are out of the tables, and leave
         the files by VACUUM FULL (PostgresDatabase.erase).
@@ -164,6 +164,8 @@ class SqlCatalog:
         def work(connection: Connection) -> None:
             with _session(connection) as session:
                 row = _existing(session, document, deleted=True, lock=True)
+                if seq not in (None, row.seq):
+                    raise Conflict(f"document {document} is at seq {row.seq}")
                 retired = RetiredLineageRow(
                     document_id=document, lineage=row.lineage, authors=sorted(authors), retired_at=self._now()
                 )

@@ -18,7 +18,7 @@ import pytest
 
 from collab.crdt.gate import check
 from collab.errors import Gone
-from tests.api.service import Service
+from tests.api.service import Service, until
 from tests.updates import typed
 
 DOCUMENT = "/api/documents/d"

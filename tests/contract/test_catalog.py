@@ -144,6 +144,16 @@ async def test_a_purged_id_is_free_but_its_lineage_and_authors_are_not(store: St
     assert (await store.snapshots.list("a", 10)).items == []
 
 
+async def test_a_purge_that_knows_where_a_document_stands_spares_one_that_has_moved_on(store: Store) -> None:
+    made = await store.catalog.create("a", None, {})
+    await store.log.append([append("a", b"x", made.lineage), append("a", b"y", made.lineage)])
+    with pytest.raises(Conflict):
+        await store.catalog.purge("a", frozenset({1}), 1)
+    assert (await store.catalog.get("a")).seq == 2
+    await store.catalog.purge("a", frozenset({1}), 2)
+    assert await store.log.heads(["a"]) == {}
+
+
 async def test_purging_twice_keeps_both_sets_of_authors(store: Store) -> None:
     for author in (1, 2):
         await store.catalog.create("a", None, {})
