@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 from pathlib import Path
+from uuid import uuid4
 
 import pycrdt
 import pytest
@@ -12,8 +14,8 @@ import pytest
 from collab.crdt.index import build
 from collab.errors import LineageRetired
 from collab.protocol.messages import encode_step1, encode_step2, encode_update
-from collab.store.base import Checkpoint
-from collab.types import Access
+from collab.store.base import Append, Checkpoint, Entry, Stored
+from collab.types import Access, DocumentId
 from tests.api.service import BINARY, Service, until
 from tests.updates import typed
 
@@ -150,6 +152,28 @@ async def test_purging_while_many_write(api: Service, tmp_path: Path) -> None:
         assert (await api.post(update)).json()["code"] == "lineage_retired"
     assert (await api.client.get("/api/documents/d")).json()["seq"] == 0
     assert files_with(tmp_path, SECRET) == []
+
+
+async def test_a_purge_ends_though_the_document_moves_on_each_time(
+    api: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when people on other nodes type without a pause."""
+    await api.create()
+    load, clocks = api.parts.log.load, itertools.count()
+
+    async def overtaken(document: DocumentId, deleted: bool = False) -> Stored | None:
+        stored = await load(document, deleted)
+        assert stored is not None
+        entry = Entry("ann", "elsewhere", typed(55, next(clocks), "x"))
+        await api.parts.log.append([Append(document, stored.lineage, uuid4().bytes, [entry])])
+        return stored
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.parts.log, "load", overtaken)
+        assert (await api.client.delete("/api/documents/d", params={"purge": True})).status_code == 204
+    assert await api.store.log.heads(["d"]) == {}
+    await api.create()
+    assert (await api.post(typed(55, 0, "x" * next(clocks)))).json()["code"] == "lineage_retired"
 
 
 async def test_others_keep_what_they_have(api: Service) -> None:
