@@ -71,7 +71,8 @@ class Calm:
 
     @staticmethod
     def _works(node: Node) -> bool:
-        return bool(node.journal.waiting_bytes) or any(slot.room.dirty for slot in node.hub.slots.values())
+        rooms = [slot.room for slot in node.hub.slots.values()]
+        return bool(node.journal.waiting_bytes) or any(room.dirty or room.authors.contests for room in rooms)
 
     def _unrest(self) -> list[str]:
         world = self._world
