@@ -67,7 +67,7 @@ class Limits:
     work_s_per_byte: float = 2e-8
     user_new_clients_per_s: float = 0.2  # CRDT client ids; reconnecting does not make new ones free
     user_new_clients: int = 400
-    preload_bytes_max: int = 64 * KIB  # what a socket may send before its room is loaded
+    preload_bytes_max: int = 64 * KIB  # what a socket may send before it is admitted; honest ones send nothing
 
     # --- one socket of the Hocuspocus dialect
     socket_documents_max: int = 200  # addresses at once, open or not; each open one counts as a session, too

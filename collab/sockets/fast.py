@@ -30,8 +30,6 @@ from collab.sockets.request import canonical, parse
 
 log = structlog.get_logger(__name__)
 
-HELD_BYTES_MAX = 64 * 1024  # what a client may send before it is admitted; honest ones send nothing
-
 
 class FastProtocol(WSProtocol):  # type: ignore[misc]
     """What uvicorn instantiates per upgrade (`ws=` of its Config)."""
@@ -152,7 +150,7 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         self._held += data
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._admit(bytes(data)), name="admit socket")
-        elif len(self._held) > HELD_BYTES_MAX:
+        elif len(self._held) > self.sockets.limits.preload_bytes_max:
             self._transport.close()
 
     async def _admit(self, request: bytes) -> None:
