@@ -29,6 +29,7 @@ STYLE = {
     "y-sweet": ("#CC79A7", "v"),
 }
 STEPS = (1.0, 2.0, 5.0)  # the labelled ticks of a decade
+CROWDED = 1_000.0  # times the lowest: on a longer axis only whole decades have room for a label
 SHAPES = {"A": "A: 1 room of 100, 10 write", "B": "B: 1 room of 1,000, 5 write", "C": "C: 200 rooms of 5, all write"}
 
 
@@ -153,7 +154,8 @@ def _lines(axes: Axes, series: dict[str, list[tuple[float, float]]]) -> None:
 
 def _scaled(axes: Axes, title: str, x: str, y: str, log_y: bool = False) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=STEPS))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=STEPS if high / low < CROWDED else STEPS[:1]))
     if log_y:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=STEPS))
