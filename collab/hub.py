@@ -241,9 +241,10 @@ class Hub:
             self.tick(slot)
             if condition is not None:
                 return await self._guarded.edit(slot, author, make, condition)
+            found = slot.room.ledger.entered
             update = await make(slot.room.history.parts(), slot.client_id)
             if update is None:
-                return slot.room.ledger.seq, False
+                return await self.durable(slot, found), False  # what it would have written may be on no disk yet
             return await self.submit(slot, update, author), True
 
     async def durable(self, slot: Slot, number: int) -> int:

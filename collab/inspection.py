@@ -268,11 +268,13 @@ class Inspection:
         self, room: Room, session: Session, checked: Checked, foreign: set[int], typed: bool
     ) -> Checked | None:
         everyone = {run[0] for run in checked.runs}
+        room.contests.give_up(len(foreign), session)
         for client in sorted(foreign)[: self._limits.contests_max]:
             part = await self.inspector.without(checked, everyone - {client})
-            if part is not None and session in room.sessions:
+            if part is not None and not room.authors.foreign(part, session, room.history.clocks):
+                foreign.discard(client)  # its owner has left meanwhile, or has brought it: taken with the rest
+            elif part is not None and session in room.sessions:
                 room.contests.hold(client, part, session, _now(), typed)
-        room.contests.give_up(len(foreign), session)
         return await self.inspector.without(checked, foreign)
 
     async def _ready_part(self, room: Room, session: Session, checked: Checked, typed: bool) -> Checked | None:

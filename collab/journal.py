@@ -207,7 +207,8 @@ class Journal:
                 await asyncio.wait({task})
 
     def _unsettled(self) -> list[_Waiting]:
-        return [*self._in_flight, *self._waiting.values()]
+        """Without those in flight that were told already, while the other half of their batch still goes on."""
+        return [*(w for w in self._in_flight if w.callers), *self._waiting.values()]
 
     async def _write(self) -> None:
         try:

@@ -471,6 +471,29 @@ async def test_writers_who_gave_up_waiting_leave_nothing_behind(bench: Bench, mo
     assert slot.room.ledger.seq == 1
 
 
+async def test_an_edit_that_changes_nothing_is_answered_when_what_it_found_is_on_disk(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such is a call that is tried again because its commit took too long: the room has it, the disk has not."""
+
+    async def away(batch: object) -> object:
+        raise StorageUnavailable
+
+    async def write(parts: list[bytes], client: int) -> bytes | None:
+        return None if parts else HELLO
+
+    slot = await bench.hub.open("doc")
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.log, "append", away)
+        bench.hub.settings = replace(bench.hub.settings, commit_wait_s=0.001)
+        for _ in range(2):
+            with pytest.raises(StorageUnavailable):
+                await bench.hub.edit(slot, "ada", write)
+    bench.hub.settings = replace(bench.hub.settings, commit_wait_s=PATIENCE_S)
+    assert await bench.hub.edit(slot, "ada", write) == (1, False)
+    assert (await bench.store.log.heads(["doc"]))["doc"].seq == 1
+
+
 async def test_an_unloaded_room_is_freed_at_once(bench: Bench) -> None:
     """By its reference count: the collector, which is held back, would come by after tens of thousands of rooms."""
     slot, session, _ = await bench.enter()

@@ -154,6 +154,26 @@ async def test_what_a_large_update_brings_of_a_live_others_id_is_held_and_the_re
     assert slot.room.history.clocks.next[1] == 4
 
 
+async def test_what_a_large_update_brings_of_an_id_that_is_free_by_then_is_taken(bench: Bench) -> None:
+    """Its owner hangs up while a child cuts out what is the owner's: nobody is left to wait for."""
+
+    class Cutting(Inline):
+        async def without(self, update: Checked, clients: set[int]) -> Checked | None:
+            if owner in slot.room.sessions:
+                bench.hub.leave(slot, owner)
+            return await super().without(update, clients)
+
+    bench.hub.reception.inspection.inspector = Cutting(Limits())
+    slot, owner, _ = await bench.enter()
+    _, relay, outbox = await bench.enter()
+    bench.hub.receive(slot, owner, encode_update(typed(1, 0, "mine")))
+    both = b"\x02" + typed(9, 0, LARGE)[1:-1] + typed(1, 4, "passed on")[1:]
+    bench.hub.receive(slot, relay, encode_step2(both))
+    bench.hub.receive(slot, relay, encode_status(b"\x07"))
+    await until(lambda: (Kind.STATUS, b"\x07") in told(outbox))
+    assert slot.room.history.clocks.next == {1: 13, 9: 10_000}
+
+
 async def test_a_large_state_vector_is_answered(bench: Bench) -> None:
     slot, writer, mine = await bench.enter()
     bench.hub.receive(slot, writer, encode_update(typed(1, 0, "hello")))

@@ -367,6 +367,27 @@ async def test_flushing_one_document_waits_for_no_other(bench: Bench) -> None:
     await waiting
 
 
+async def test_flushing_what_was_told_already_does_not_wait_for_the_rest_of_its_batch(bench: Bench) -> None:
+    """A batch that was cut in two: whoever was refused comes back while the other half is still being committed."""
+    refused = asyncio.Event()
+
+    def on_done(done: Appended) -> None:
+        assert isinstance(done.error, Unprocessable)
+        bench.log.open.clear()
+        refused.set()
+
+    bench.journal.append("a", "L1", [Entry("\ud800", "s1", b"1")], on_done)
+    bench.append("b", b"x")
+    await refused.wait()
+    await asyncio.wait_for(bench.journal.flush("a"), PATIENCE_S)
+    waiting = asyncio.create_task(bench.journal.flush())
+    await asyncio.sleep(0)
+    assert bench.told == [] and not waiting.done()
+    bench.log.open.set()
+    await asyncio.wait_for(waiting, PATIENCE_S)
+    assert bench.told == [Appended("b", "L1", 1, 1)]
+
+
 async def test_an_idle_journal_commits_at_once_and_a_busy_one_gathers(log: FlakyLog) -> None:
     bench = Bench(log, linger_s=lambda: 3600.0)
     bench.append("a", b"1")
