@@ -101,7 +101,7 @@ class Hub:
     async def open(self, document: DocumentId) -> Slot:
         """The document's room, loaded and pinned; release it when done. Single flight.
 
-        Raises Gone, StorageUnavailable or Draining; never returns an empty room for a document that failed to load.
+        Raises Draining, or what `Opener.room` raises; never returns an empty room for a document that failed to load.
         """
         while True:
             if self.draining:

@@ -12,7 +12,7 @@ from collab.core.history import History
 from collab.core.room import Room
 from collab.crdt.clocks import Clocks
 from collab.crdt.index import StateIndex
-from collab.errors import BadUpdate, CollabError, EngineUnavailable, Quarantined
+from collab.errors import BadUpdate, CollabError, Quarantined
 from collab.inspection import Inspector
 from collab.limits import Limits
 from collab.store.base import UNBORN, Stored, UpdateLog
@@ -55,7 +55,7 @@ class Opener:
     async def room(self, document: DocumentId) -> Room:
         """The document as its log has it, all that an earlier room left with the journal included.
 
-        Raises Gone or StorageUnavailable.
+        Raises Gone, StorageUnavailable, Quarantined, EngineUnavailable or Overloaded.
         """
         await self._journal.flush(document)
         stored = await self._log.load(document)
@@ -75,10 +75,11 @@ class Opener:
         room.fill(0 < self._limits.document_stored_bytes_max <= stored.bytes_stored)
         return room
 
-    async def _read_tail(self, history: History, stored: Stored) -> CollabError | None:
+    async def _read_tail(self, history: History, stored: Stored) -> BadUpdate | None:
         """Takes what the log has beyond the base; returns what was wrong with the first entry that is not taken.
 
-        Nothing after it is taken either, for it may build on it: the document is served as it was before.
+        Nothing after it is taken either, for it may build on it: the document is served as it was before. Raises
+        EngineUnavailable, which says nothing of the bytes, if one cannot be looked at now.
         """
         read = 0
         for row in stored.rows:
@@ -88,7 +89,7 @@ class Opener:
                         history.load(entry.update, seq)
                     else:
                         history.take(await self._inspector.check(entry.update, stored=True), seq)
-                except (BadUpdate, EngineUnavailable) as error:
+                except BadUpdate as error:
                     return error
                 read += max(1, len(entry.update) // 8)
                 if read >= BREATH:

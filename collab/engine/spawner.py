@@ -93,9 +93,14 @@ class Spawner:
     async def _bury(self, child: Child, reason: str) -> bool:
         status = None
         async with self._turn:
-            with suppress(OSError, EOFError, TimeoutError):
+            try:
                 answer = await self._ask(BURY.pack(b"B", child.pid), [])
                 status = None if answer == NO_SUCH_WORKER else answer
+            except TimeoutError as error:
+                logger.warning("engine_forker_lost", error=repr(error))
+                self._abandon()  # its answer may still come, and would be taken for that to the next command
+            except (OSError, EOFError):
+                pass  # it has ended: the next fork starts another
         words = child.last_words()
         child.close()
         log = logger.warning if words or reason != "retired" else logger.debug

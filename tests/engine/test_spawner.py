@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,21 @@ async def test_the_warm_process_buries_only_its_own(engine: Engine) -> None:
     os.kill(own, signal.SIGKILL)
     stranger.kill()
     assert await stranger.wait() == -signal.SIGKILL
+
+
+async def test_a_late_answer_of_the_warm_process_is_not_taken_for_the_next_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that slept, say, while a worker was being buried: the answer comes after it was given up."""
+    child = await engine.spawner.fork(2**31, 0)
+    warm = engine.spawner.pid
+    assert warm is not None
+    os.kill(warm, signal.SIGSTOP)
+    with monkeypatch.context() as patch:
+        patch.setattr("collab.engine.spawner.REPLY_S_MAX", 0.05)
+        assert await engine.spawner.bury(child, "test") is False
+    with suppress(ProcessLookupError):
+        os.kill(warm, signal.SIGCONT)
+    next_one = await engine.spawner.fork(2**31, 0)
+    assert status(next_one.pid, "PPid") == str(engine.spawner.pid)
+    assert await engine.spawner.bury(next_one, "test") is True

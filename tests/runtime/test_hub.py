@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from collab.checkpoint import Checkpointer
+from collab.crdt.checked import Checked
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import build
@@ -434,6 +435,27 @@ async def test_a_long_log_that_cannot_be_folded_is_read_as_it_is(bench: Bench, m
     monkeypatch.setattr(bench.hub._opener, "_shorten", checkpointer.shorten)
     assert len((await bench.hub.open("doc")).room.history.tail) == 12
     await checkpointer.close()
+
+
+async def test_a_document_that_the_engine_cannot_look_at_now_is_not_opened_with_half_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workers are busy, say: that tells nothing of the bytes, which passed the gate when they came in."""
+
+    async def busy(update: bytes, stored: bool = False) -> Checked:
+        raise EngineUnavailable
+
+    slot = await bench.hub.open("doc")
+    await bench.hub.submit(slot, HELLO, "rest")
+    await bench.hub.submit(slot, typed(2, 0, "x" * 10_000), "rest")
+    bench.hub.release(slot)
+    await bench.upkeep.once(asyncio.get_running_loop().time() + 60)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.hub._opener._inspector, "check", busy)
+        with pytest.raises(EngineUnavailable):
+            await bench.hub.open("doc")
+    room = (await bench.hub.open("doc")).room
+    assert (room.history.clocks.next, room.read_only) == ({1: 5, 2: 10_000}, None)
 
 
 async def test_many_updates_in_few_rows_are_folded_as_soon_as_they_are_dear_to_load(bench: Bench) -> None:
