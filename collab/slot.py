@@ -20,7 +20,8 @@ _random = SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class RoomEvent:
-    """What listeners (long polls, event streams, webhooks) are told: `kind` is commit, presence, snapshot or end."""
+    """What listeners (long polls, event streams, webhooks) are told: `kind` is commit, presence, snapshot,
+    access or end."""
 
     kind: str
     seq: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,8 +15,9 @@ from collab.api.cluster import Cluster, Folded, Silent
 from collab.api.deps import AdminDep, EncodedId, PartsDep, Target
 from collab.api.figures import HourView, NodeView, SessionLine, merged, node_view
 from collab.api.parts import Parts
-from collab.api.watches import next_lines
-from collab.errors import NotFound, StorageUnavailable
+from collab.api.problems import problem
+from collab.api.watches import HOLD_S, next_lines
+from collab.errors import CollabError, NotFound, StorageUnavailable
 from collab.sockets.admission import document_id
 from collab.trace import Trace
 
@@ -121,14 +123,33 @@ async def traced(
 
 
 async def _lines(trace: Trace) -> AsyncGenerator[list[bytes]]:
+    """None, too, every second: whether it may go on is asked with each."""
     with trace.watching():
         while True:
-            yield await next_lines(trace)
+            lines: list[bytes] = []
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HOLD_S):
+                    lines = await next_lines(trace)
+            yield lines
 
 
 @router.get("/rooms/{document}/trace", response_class=EventSourceResponse)
-async def trace_room(traced: Annotated[AsyncIterator[list[bytes]], Depends(traced)]) -> AsyncIterator[ServerSentEvent]:
-    """Frames as they pass: `line` events, each with how many were dropped so far because the watcher was slow."""
+async def trace_room(
+    document: EncodedId,
+    parts: PartsDep,
+    by: AdminDep,
+    traced: Annotated[AsyncIterator[list[bytes]], Depends(traced)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Frames as they pass: `line` events, each with how many were dropped so far because the watcher was slow.
+
+    `end` is the last one, a problem: the permission has expired, or was revoked.
+    """
+    name = document_id(document, parts.limits)
     async for lines in traced:
+        try:
+            parts.door.guard.still(by, name, time.time())
+        except CollabError as error:
+            yield ServerSentEvent(event="end", raw_data=bytes(problem(error).body).decode())
+            return
         for line in lines:
             yield ServerSentEvent(event="line", raw_data=line.decode())

@@ -31,7 +31,7 @@ from collab.errors import (
     Unprocessable,
 )
 from collab.limits import DEFAULT
-from collab.sockets.admission import document_id
+from collab.sockets.admission import checked_id
 from collab.store.base import Document
 from collab.types import Access, DocumentId, Principal
 
@@ -55,7 +55,10 @@ class NewRoot(BaseModel):
             return json.dumps(self.value).encode()
         if not isinstance(self.value, str):
             raise Unprocessable(f"content of a {self.type} is a string, unless its format is json")
-        return self.value.encode()
+        try:
+            return self.value.encode()
+        except UnicodeEncodeError:
+            raise Unprocessable("the content holds half a surrogate pair, which is no text") from None
 
 
 class NewDocument(BaseModel):
@@ -152,11 +155,12 @@ async def create_document(
     """
 
     async def work() -> str:
-        document = checked_id(body.id, parts) if body.id is not None else str(uuid7())
+        document = checked_id(body.id, parts.limits) if body.id is not None else str(uuid7())
         parts.door.require(principal, document, Access.WRITE)
         return await born(parts, document, body, principal)
 
     document = await repeatable.once(work)
+    parts.door.require(principal, document, Access.READ)  # a repeated call did no work, so nobody has asked
     response.headers["Location"] = f"/api/documents/{quote(document, safe='')}"
     return await details(parts, await parts.catalog.get(document))
 
@@ -176,11 +180,6 @@ async def born(parts: Parts, document: DocumentId, body: NewDocument, principal:
                 await parts.hub.submit(slot, update, principal.id)
     parts.permissions.audit.tell("document.create", principal, document)
     return created.id
-
-
-def checked_id(document: str, parts: Parts) -> str:
-    """Raises BadRequest as for an id in a path."""
-    return document_id(quote(document, safe=""), parts.limits)
 
 
 @router.get("", summary="List documents", responses=answers(*ALWAYS, BadRequest, Unprocessable))

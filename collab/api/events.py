@@ -18,11 +18,10 @@ from collab.api.deps import Watched, WatchedDep
 from collab.api.presence import written
 from collab.api.problems import LOADED, answers, problem
 from collab.api.snapshots import SnapshotDetails, snapshot_details
-from collab.errors import (
-    CollabError,
-)
+from collab.errors import CollabError, Unauthorized
 from collab.limits import DEFAULT
 from collab.slot import RoomEvent
+from collab.types import Access
 
 router = APIRouter(prefix="/documents/{document}/events", tags=["live"])
 
@@ -88,6 +87,9 @@ class Feed:
             self._presence = True
         elif event.kind == "snapshot":
             self._snapshots = True
+        elif event.kind == "access" and callable(event.data):  # what was taken back just now, and from whom
+            if event.data(self._target.principal, self._document) is Access.NONE:
+                self._error = Unauthorized("this permission was revoked")
         elif event.kind == "end" and isinstance(event.data, CollabError):
             self._error = event.data
         self._wake.set()
@@ -105,17 +107,22 @@ class Feed:
 
     async def _rest(self) -> None:
         """Until something happens; a permission that ends, by time or by being taken back, ends the stream."""
+        self._check()  # it may have ended while the room was loaded
+        expires_at = self._target.principal.expires_at
+        if self._error is None:
+            try:
+                async with asyncio.timeout(None if expires_at is None else max(0.0, expires_at - time.time())):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass  # it is over now
+            self._check()
+
+    def _check(self) -> None:
         target = self._target
-        expires_at = target.principal.expires_at
-        try:
-            async with asyncio.timeout(None if expires_at is None else max(0.0, expires_at - time.time())):
-                await self._wake.wait()
-        except TimeoutError:
-            pass  # it is over now
         try:
             target.parts.door.guard.still(target.principal, target.document, time.time())
         except CollabError as error:
-            self._error = error
+            self._error = self._error or error
 
     async def _due(self) -> list[ServerSentEvent]:
         events = []

@@ -42,9 +42,16 @@ class Revocations:
 
     def cap(self, principal: Principal, document: DocumentId | None) -> Access:
         """The most that is left to it; without a document, only what holds for all of them is looked at."""
-        if not self._known or principal.kind not in JUDGED_BY_AGE:
+        if not self._known:
             return Access.WRITE
+        if principal.kind not in JUDGED_BY_AGE:
+            return Access.NONE if self._ended(principal) else Access.WRITE
         return min((r.access for r in self._about(principal, document)), default=Access.WRITE)
+
+    def _ended(self, principal: Principal) -> bool:
+        """Whether it is an API key that was revoked for good. A node may still have it in its cache."""
+        found = self._by_name.get(f"k{principal.key_id}", ()) if principal.kind == "key" else ()
+        return any(r.document is None and r.access is Access.NONE for r in found)
 
     def _about(self, principal: Principal, document: DocumentId | None) -> Iterator[Revocation]:
         for name in (f"u{principal.id}", f"k{principal.key_id}", f"d{document}"):

@@ -17,12 +17,11 @@ import uuid_utils
 from collab.auth.base import REMEMBERED_S, KeyStore, Revocation, RevocationStore
 from collab.auth.open_mode import Openness
 from collab.auth.revocations import Revocations, covers
-from collab.core.session import Session
 from collab.errors import StorageUnavailable, Unauthorized
 from collab.hub import Hub
 from collab.protocol.frames import frame
 from collab.protocol.messages import encode_access
-from collab.types import Access, DocumentId
+from collab.types import Access, DocumentId, Principal
 
 log = structlog.get_logger("collab.auth")
 
@@ -93,21 +92,21 @@ class Vigil:
     def _close_the_node(self) -> int:
         self._openness.open = False
         log.warning("closed: a key exists now, so everybody needs one")
-        return self._shrink(lambda session, document: Access.NONE if session.principal.kind == "open" else None)[0]
+        return self._shrink(lambda principal, document: Access.NONE if principal.kind == "open" else None)[0]
 
     def _apply(self, revocation: Revocation) -> tuple[int, int]:
         if not self._revocations.add(revocation):
             return 0, 0
         return self._shrink(
-            lambda session, document: revocation.access if covers(revocation, session.principal, document) else None
+            lambda principal, document: revocation.access if covers(revocation, principal, document) else None
         )
 
-    def _shrink(self, most: Callable[[Session, DocumentId], Access | None]) -> tuple[int, int]:
-        """Leaves each session at most what `most` says of it; None says nothing."""
+    def _shrink(self, most: Callable[[Principal, DocumentId], Access | None]) -> tuple[int, int]:
+        """Leaves each session at most what `most` says of it; None says nothing. Event streams ask it themselves."""
         ended = lowered = 0
         for slot in list(self._hub.slots.values()):
             for session in list(slot.room.sessions):
-                access = most(session, slot.room.document)
+                access = most(session.principal, slot.room.document)
                 if access is None or access >= session.access:
                     continue
                 session.access = access
@@ -117,5 +116,5 @@ class Vigil:
                 else:
                     session.write(frame(encode_access(access.name.lower())))
                     lowered += 1
-            slot.tell("access")  # event streams ask again whether they may go on
+            slot.tell("access", most)
         return ended, lowered

@@ -178,10 +178,13 @@ class Sockets:
         return self.seats.take(principal, self.doorman.address(upgrade))
 
     def join(self, admission: Admission, outbox: Outbox) -> Session:
-        """The socket is open: greet it and let it take part."""
+        """The socket is open: greet it and let it take part. Raises Unauthorized.
+
+        Loading takes a while; a permission taken back meanwhile was looked for among sessions, and this was none yet.
+        """
         principal = admission.principal
-        allowance = self._allowance(principal)
-        session = Session(token_hex(6), principal, admission.access, outbox, self.limits, allowance)
+        access = min(admission.access, self.doorman.still(principal, admission.slot.room.document))
+        session = Session(token_hex(6), principal, access, outbox, self.limits, self._allowance(principal))
         session.owes_step2 = admission.is_y_sweet
         self.hub.join(admission.slot, session)
         self._tell("socket opened", admission, session, access=session.access.name.lower())

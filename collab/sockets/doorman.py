@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from collab.auth import credentials
@@ -38,6 +39,10 @@ class PolicyDoorman:
         if renewed.id != principal.id:
             raise Forbidden("this token speaks for somebody else")
         return renewed, self._guard.require(renewed, document, Access.READ)
+
+    def still(self, principal: Principal, document: DocumentId) -> Access:
+        """Raises what the guard raises."""
+        return self._guard.still(principal, document, time.time())
 
     def address(self, upgrade: Upgrade) -> str:
         """Where the client is, as far as named proxies say."""

@@ -65,5 +65,8 @@ class Doorman(Protocol):
     ) -> tuple[Principal, Access]:
         """The same user by a token that came over the open socket. Raises as `admit` does."""
 
+    def still(self, principal: Principal, document: DocumentId) -> Access:
+        """What is left, at this moment, to who was admitted. Raises Unauthorized if nothing is."""
+
     def address(self, upgrade: Upgrade) -> str:
         """Where the client is, as far as named proxies say."""

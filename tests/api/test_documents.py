@@ -57,6 +57,7 @@ async def test_an_id_is_chosen_if_none_is_given(api: Service) -> None:
         (b'{"id": 7}', 422, "unprocessable"),
         (b'{"titel": "typo"}', 422, "unprocessable"),
         (b'{"title": "\\ud800"}', 422, "unprocessable"),
+        (b'{"id": "\\ud800"}', 400, "bad_request"),
         (b'{"title": "a\\u0000b"}', 422, "unprocessable"),
         (b'{"title": "' + b"x" * 501 + b'"}', 422, "unprocessable"),
         (b'{"metadata": {"a": "\\ud800"}}', 422, "unprocessable"),

@@ -72,6 +72,13 @@ def test_a_key_is_a_standing_permission() -> None:
     assert left(revoked(document="doc"), holder("key", issued_at=None)) is Access.WRITE
 
 
+def test_a_key_that_was_revoked_for_good_ends_in_the_cache_too() -> None:
+    """A node that has looked it up a moment ago must open nothing with it once it has heard of the end."""
+    assert left(revoked(key="k"), holder("key", issued_at=None)) is Access.NONE
+    assert left(revoked(key="k", document="doc"), holder("key", issued_at=None)) is Access.WRITE
+    assert left(revoked(key="k", access=Access.READ), holder("key", issued_at=None)) is Access.WRITE
+
+
 def test_it_gives_nothing() -> None:
     principal = Principal("ada", "jwt", grants=(Grant("*", Access.READ),), issued_at=NOW - 1)
     assert left(revoked(user="ada", access=Access.WRITE), principal) is Access.READ

@@ -47,6 +47,12 @@ def test_json_that_nests_without_end_is_refused(client: httpx2.Client, body: byt
     assert client.get("/documents").status_code == 200
 
 
+def test_first_content_that_is_no_text_is_refused(client: httpx2.Client) -> None:
+    body = b'{"content": {"t": {"type": "text", "value": "\\ud800"}}}'
+    answer = client.post("/documents", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unprocessable")
+
+
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(client: httpx2.Client) -> None:
     answer = client.post("/documents", content=b" " * (9 * 1024 * 1024), headers=JSON)
     assert answer.status_code == 413

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from starlette.websockets import WebSocket
 
+from collab.auth.base import Revocation
+from collab.auth.guard import Guard
+from collab.auth.revocations import RevocablePolicy, Revocations
+from collab.errors import Unauthorized
 from collab.limits import Limits
 from collab.metrics import Refusals
-from collab.sockets.admission import Sockets
+from collab.sockets.admission import Admission, Sockets
 from collab.sockets.asgi import route
+from collab.sockets.doorman import PolicyDoorman
 from collab.sockets.upgrade import Upgrade
+from collab.types import Access, Grant, Principal
+from tests.api.service import Anyone
+from tests.fakes import Recorder
 from tests.sockets.conftest import Node, TestDoorman
 
 
@@ -51,3 +61,22 @@ async def test_a_client_that_goes_before_it_is_accepted_keeps_no_room(node: Node
         await endpoint(WebSocket(scope, receive, send))
     assert node.hub.slots["doc"].pins == 0
     assert len(sockets.seats) == 0
+
+
+async def test_what_is_taken_back_while_a_document_loads_opens_nothing(node: Node) -> None:
+    """It was looked for among sessions, and this was none yet."""
+    ada = Principal("ada", "jwt", grants=(Grant("*", Access.WRITE),), issued_at=time.time() - 10)
+    revocations = Revocations()
+    guard = Guard(Anyone({"token": ada}), RevocablePolicy(revocations), revocations=revocations)
+    sockets = Sockets(node.hub, PolicyDoorman(guard), Limits(), Refusals())
+    upgrade = Upgrade("/sync/doc", "", {"authorization": ["Bearer token"]}, "127.0.0.1", False)
+    first, second = await sockets.admit(upgrade), await sockets.admit(upgrade)
+    assert isinstance(first, Admission) and isinstance(second, Admission)
+    revocations.add(Revocation("r", datetime.now(UTC), user="ada", access=Access.READ))
+    session = sockets.join(first, Recorder())
+    assert session.access is Access.READ
+    sockets.leave(first, session)
+    revocations.add(Revocation("r2", datetime.now(UTC), user="ada"))
+    with pytest.raises(Unauthorized):
+        sockets.join(second, Recorder())
+    sockets.abandon(second)

@@ -43,6 +43,9 @@ class Doorman:
     ) -> tuple[Principal, Access]:
         return principal, Access.WRITE
 
+    def still(self, principal: Principal, document: str) -> Access:
+        return Access.WRITE
+
     def address(self, upgrade: Upgrade) -> str:
         return "192.0.2.1"
 
