@@ -106,6 +106,7 @@ def test_the_editor(person: People, check: Check) -> None:
     page.get_by_role("button", name="Snapshots").click()
     page.get_by_label("Name of the snapshot").fill("draft")
     page.get_by_role("button", name="Take").click()
+    expect(page.locator(".snapshots li")).to_have_count(1)
     ben.type("better ")
     expect(ada.sheet).to_contain_text("better")
     page.get_by_role("button", name="Compare").click()
