@@ -77,10 +77,10 @@ class Hub:
         self.settings = settings
         self.counters = counters
         self.draining = False
-        self.pace = Pace(settings.tick_s_max)
+        self.turns = Turns()
+        self.pace = Pace(settings.tick_s_max, lambda: self.turns.spent_s)
         self.slots: dict[DocumentId, Slot] = {}
         inspector = inspector or Inline(limits)
-        self.turns = Turns()
         self.reception = Reception(self, journal, inspector, self.turns)
         self.receive = self.reception.receive
         self._guarded = Guarded(self, self.reception, journal, settings.commit_wait_s)

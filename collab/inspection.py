@@ -241,7 +241,9 @@ class Inspection:
             else:
                 began = thread_time()
                 room.accept(checked, session, _now(), typed)
-                session.allowance.work.take(_now(), thread_time() - began)
+                took_s = thread_time() - began
+                session.allowance.work.take(_now(), took_s)
+                self._turns.spent_s += took_s
                 self._settle(slot)
                 await self.note(room, checked)
                 return
@@ -261,8 +263,7 @@ class Inspection:
     async def note(self, room: Room, checked: Checked) -> None:
         """Does what is left of such an update when it was taken, in turns."""
         if isinstance(checked, Weighed) and checked.adds:
-            for _ in room.history.clocks.noting(checked.deletes):
-                await self._turns.wait()
+            await self._turns.through(room.history.clocks.noting(checked.deletes))
 
     async def _contested(
         self, room: Room, session: Session, checked: Checked, foreign: set[int], typed: bool

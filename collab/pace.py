@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from collab.journal import LINGER_S
 
@@ -27,8 +28,10 @@ WRITE_S = 8e-6  # what one write costs when the loop hands it to the kernel, aft
 class Pace:
     """Watches this process's CPU share and says when the next ticks should be."""
 
-    def __init__(self, rest_s_max: float) -> None:
+    def __init__(self, rest_s_max: float, apart_s: Callable[[], float] = lambda: 0.0) -> None:
+        """`apart_s`: CPU seconds so far of what ticks further apart would not make less; they are not counted."""
         self.rest_s_max = rest_s_max
+        self._apart_s = apart_s
         self.load = 0.0
         self.linger_s = LINGER_S
         """Seconds for which a commit waits for company, unless somebody waits for it."""
@@ -57,9 +60,12 @@ class Pace:
 
     async def run(self) -> None:
         """Samples until cancelled."""
-        wall, cpu = time.monotonic(), time.process_time()
+        wall, cpu = time.monotonic(), self._spent_s()
         while True:
             await asyncio.sleep(SAMPLE_S)
             wall_before, cpu_before = wall, cpu
-            wall, cpu = time.monotonic(), time.process_time()
+            wall, cpu = time.monotonic(), self._spent_s()
             self.observe((cpu - cpu_before) / max(wall - wall_before, 1e-6))
+
+    def _spent_s(self) -> float:
+        return time.process_time() - self._apart_s()

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from time import thread_time
 from typing import TypeVar
 
 import structlog
@@ -25,6 +26,8 @@ class Turns:
     def __init__(self) -> None:
         self._line: deque[Callable[[], None]] = deque()
         self._going = False
+        self.spent_s = 0.0
+        """CPU time of what was done in steps: no ticks are spaced for it, since that would not make it less."""
 
     def __len__(self) -> int:
         return len(self._line)
@@ -44,11 +47,27 @@ class Turns:
 
     async def steps(self, work: Iterator[T | None]) -> T:
         """Goes through work that yields None at each step, one step a turn, and its result in the end."""
-        for made in work:
+        for made in self._measured(work):
             if made is not None:
                 return made
             await self.wait()
         raise AssertionError("the work has no end")
+
+    async def through(self, work: Iterator[None]) -> None:
+        """The same for work that ends without a result."""
+        for _ in self._measured(work):
+            await self.wait()
+
+    def _measured(self, work: Iterator[T]) -> Iterator[T]:
+        while True:
+            began = thread_time()
+            try:
+                made = next(work)
+            except StopIteration:
+                return
+            finally:
+                self.spent_s += thread_time() - began
+            yield made
 
     def _next(self) -> None:
         slice = self._line.popleft()

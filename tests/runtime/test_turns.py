@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,6 +108,18 @@ async def test_who_no_longer_waits_for_a_turn_holds_up_nobody() -> None:
     waiting.cancel()
     async with asyncio.timeout(PATIENCE_S):
         await turns.wait()
+
+
+async def test_the_time_of_steps_is_counted_and_left_out_of_what_spaces_ticks(bench: Bench) -> None:
+    turns, clock = bench.hub.turns, iter(range(100))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.turns.thread_time", lambda: float(next(clock)))
+        assert await turns.steps(iter((None, None, "made"))) == "made"
+        assert turns.spent_s == 3.0
+        await turns.through(iter((None, None)))
+        assert turns.spent_s == 6.0, "the step that finds that there is no more is one, too"
+        patch.setattr("collab.pace.time", SimpleNamespace(monotonic=lambda: 0.0, process_time=lambda: 10.0))
+        assert bench.hub.pace._spent_s() == 4.0
 
 
 RANGES = 20_000

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
 from collab.journal import LINGER_S
 from collab.pace import LINGER_S_MAX, SHOWN_LINGER_S, Pace
 
@@ -60,3 +65,24 @@ def test_people_on_other_nodes_are_not_kept_waiting_for_it() -> None:
     waits = [at_load(share).shown_linger_s for share in (0.02, 0.08, 0.9)]
     assert waits[0] == SHOWN_LINGER_S
     assert waits[0] < waits[1] < waits[2] == LINGER_S
+
+
+async def test_what_is_done_in_steps_spaces_no_ticks_for_everybody_else() -> None:
+    now = apart = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now, apart
+        now, apart = now + seconds, apart + 0.9 * seconds
+        if now > 2.0:
+            raise asyncio.CancelledError
+
+    clock = SimpleNamespace(monotonic=lambda: now, process_time=lambda: 0.08 * now + apart)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.pace.time", clock)
+        patch.setattr("collab.pace.asyncio", SimpleNamespace(sleep=sleep))
+        calm, busy = Pace(MAX_S, lambda: apart), Pace(MAX_S)
+        for pace in (calm, busy):
+            now = 0.0
+            with pytest.raises(asyncio.CancelledError):
+                await pace.run()
+    assert (calm.beat_s, busy.beat_s) == (0.0, MAX_S)
