@@ -67,6 +67,11 @@ class Server:
         """Base of the sockets of the plain dialect: append a slash and the document."""
         return f"ws{self.url[4:]}/sync"
 
+    @property
+    def hocuspocus_url(self) -> str:
+        """Where providers connect."""
+        return f"ws{self.url[4:]}/hocuspocus"
+
     def start(self) -> None:
         """Starts it, on the port it had before if it had one, and returns when /readyz says yes."""
         told = threading.Event()

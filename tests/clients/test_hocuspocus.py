@@ -155,7 +155,7 @@ def test_forced_syncs_and_batches_keep_the_count_right(version: str, server: Pla
 def test_saved_survives_kill_9(tmp_path: Path, people: Puppets) -> None:
     """Of every version; all on one server, which is killed once."""
     with running_server(tmp_path) as server:
-        url = f"ws{server.url[4:]}/hocuspocus"
+        url = server.hocuspocus_url
         writers = [people.connect(version, url, version, token="any").synced().saved() for version in VERSIONS]
         for number in range(10):
             for writer in writers:

@@ -15,9 +15,9 @@ from tests.patience import PATIENCE_S
 from tests.server import running_server
 
 
-def minted(url: str, room: str, user: str = "ana", access: str = "write") -> dict[str, Any]:
+def minted(url: str, room: str, user: str = "ana", access: str = "write", **more: str) -> dict[str, Any]:
     """What the application's endpoint answers."""
-    wanted = {"access": access, "user": {"id": user}}
+    wanted = {"access": access, "user": {"id": user}, **more}
     answer = httpx2.post(f"{url}/api/documents/{room}/y-sweet-token", json=wanted)
     assert answer.status_code == 201, answer.text
     token: dict[str, Any] = answer.json()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx2
 
 from tests.clients.puppets import Puppets
+from tests.clients.test_hocuspocus import VERSIONS
+from tests.clients.test_y_sweet import minted
 from tests.cluster.nodes import Cluster
 from tests.patience import PATIENCE_S
 from tests.server import wait_until
@@ -29,6 +31,31 @@ def test_edits_and_presence_cross_both_ways(two_nodes: Cluster, people: Puppets)
     bob.sees(ada, None)
     answers = [state(two_nodes, number, "both") for number in (0, 1)]
     assert answers[0].headers["etag"] == answers[1].headers["etag"]
+
+
+def test_clients_of_every_dialect_hear_the_other_node_and_are_told_saved(two_nodes: Cluster, people: Puppets) -> None:
+    """The token of y-sweet's is minted at the other node, too."""
+    here, there = two_nodes.nodes
+    plain = people.connect(3, here.socket_url, "dialects").synced()
+    token = minted(here.url, "dialects", origin=there.url)
+    others = [
+        *(people.connect(each, there.hocuspocus_url, "dialects", token="any").synced() for each in VERSIONS),
+        people.connect("y-sweet", "", "dialects", token=token).synced(),
+    ]
+    text = "from here"
+    plain.insert(0, text)
+    for one in others:
+        one.reads(text)
+    for number, one in enumerate(others):
+        text = f"{number} {text}"
+        one.insert(0, f"{number} ")
+        one.saved()
+        for each in (plain, *others):
+            each.reads(text)
+    plain.insert(0, "again ")
+    for one in others:
+        one.reads(f"again {text}")
+        assert one.notes["errors"] == []
 
 
 def test_what_one_node_answers_the_other_knows_at_once(two_nodes: Cluster, people: Puppets) -> None:
