@@ -8,11 +8,24 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from collab.bus.base import BusFrame
-from collab.core.elsewhere import take_updates
-from collab.errors import CollabError, Gone, LineageRetired, StorageUnavailable
+from collab.core.elsewhere import take_checked, take_updates
+from collab.crdt.checked import Checked
+from collab.crdt.decode import STORED
+from collab.crdt.gate import check
+from collab.errors import (
+    BadUpdate,
+    CollabError,
+    EngineUnavailable,
+    Gone,
+    LineageRetired,
+    Overloaded,
+    StorageUnavailable,
+)
+from collab.inspection import Inspector
+from collab.limits import Limits
 from collab.metrics import Counters
 from collab.slot import Slot
-from collab.store.base import UNBORN, Head, UpdateLog
+from collab.store.base import UNBORN, Head, LogRow, UpdateLog
 from collab.types import DocumentId
 
 log = structlog.get_logger(__name__)
@@ -29,9 +42,19 @@ OnEnded = Callable[[Slot, CollabError], None]
 class Gaps:
     """Brings rooms up to their document's head; one reader per room at a time."""
 
-    def __init__(self, update_log: UpdateLog, counters: Counters, on_taken: OnTaken, on_ended: OnEnded) -> None:
+    def __init__(
+        self,
+        update_log: UpdateLog,
+        inspector: Inspector,
+        limits: Limits,
+        counters: Counters,
+        on_taken: OnTaken,
+        on_ended: OnEnded,
+    ) -> None:
         """`on_taken(slot)`: it has more than before. `on_ended(slot, error)`: its document is gone, or cannot be."""
         self._log = update_log
+        self._inspector = inspector
+        self._limits = limits
         self._counters = counters
         self._on_taken = on_taken
         self._on_ended = on_ended
@@ -110,8 +133,11 @@ class Gaps:
             while slot.behind and slot.failed is None:
                 if not await self._read(slot):
                     return
-        except StorageUnavailable as error:
+        except (StorageUnavailable, EngineUnavailable, Overloaded) as error:
             log.warning("gap not filled", document=slot.room.document, error=error.detail)  # the next look tries again
+        except BadUpdate as error:  # not the fault of those who are here: they come back, and find what is sound of it
+            log.error("gap cannot be filled", document=slot.room.document, error=error.detail)
+            self._on_ended(slot, StorageUnavailable("this room had to be restarted"))
         except CollabError as error:
             self._on_ended(slot, error)
         except Exception as error:
@@ -128,16 +154,29 @@ class Gaps:
         if slot.failed is not None:
             return False
         room.lineage = head.lineage
-        now = asyncio.get_running_loop().time()
         for row in rows:
             if row.last_seq > room.ledger.seq:
-                take_updates(room, [entry.update for entry in row.entries], row.first_seq, row.last_seq, now)
-                self._counters.rows_from_log += 1
+                await self._take_row(slot, row)
+        if slot.failed is not None:
+            return False
         self._take_held(slot)
         if room.ledger.seq == seq:
             return False
         self._on_taken(slot)
         return True
+
+    async def _take_row(self, slot: Slot, row: LogRow) -> None:
+        checked = [await self._checked(entry.update) for entry in row.entries]
+        if slot.failed is None and row.last_seq > slot.room.ledger.seq:  # or frames have brought it meanwhile
+            now = asyncio.get_running_loop().time()
+            take_checked(slot.room, checked, row.first_seq, row.last_seq, now)
+            self._counters.rows_from_log += 1
+
+    async def _checked(self, update: bytes) -> Checked:
+        """A large one is looked at elsewhere, as it was on the node that it came to."""
+        if len(update) <= self._limits.inline_bytes_max:
+            return check(update, STORED)
+        return await self._inspector.check(update, stored=True)
 
     def _take_held(self, slot: Slot) -> bool:
         """Frames that are next by now; True if there was one."""

@@ -21,6 +21,7 @@ from collab.gaps import Gaps
 from collab.ghosts import EVERY_S as GHOSTS_S
 from collab.ghosts import Ghosts
 from collab.inquiries import Inquiries
+from collab.inspection import Inspector
 from collab.roster import Roster
 from collab.slot import Slot
 from collab.store.base import UNBORN, UpdateLog
@@ -46,12 +47,12 @@ BODIES_MAX = 64 * 1024  # bytes of updates in one frame; what is larger is read 
 class Neighbours:
     """What goes to the other nodes, and what comes from them. `alone`: there are none, and nothing is done."""
 
-    def __init__(self, hub: Hub, bus: Bus, update_log: UpdateLog, alone: bool) -> None:
+    def __init__(self, hub: Hub, bus: Bus, update_log: UpdateLog, inspector: Inspector, alone: bool) -> None:
         self.alone = alone
         self._hub = hub
         self._bus = bus
         self._log = update_log
-        self.gaps = Gaps(update_log, hub.counters, self._taken, self._ended)
+        self.gaps = Gaps(update_log, inspector, hub.limits, hub.counters, self._taken, self._ended)
         self.inquiries = Inquiries(hub.node, bus)
         self.claims = Claims(hub, self._tell)
         self.roster = Roster(hub, self.inquiries, self._living)
@@ -226,6 +227,7 @@ class Neighbours:
     def _hear(self, frame: BusFrame) -> None:
         if frame.kind is Kind.BYE:
             self._heard.pop(frame.node, None)
+            self._buried.discard(frame.node)
             self._bury(frame.node)
             return
         new = frame.node not in self._heard

@@ -31,7 +31,7 @@ from collab.errors import (
     UnsupportedMediaType,
 )
 from collab.limits import DEFAULT
-from collab.store.base import Snapshot
+from collab.store.base import Head, Snapshot
 
 router = APIRouter(prefix="/documents/{document}/snapshots", tags=["snapshots"])
 
@@ -182,21 +182,22 @@ async def take(target: Target, label: str | None, metadata: dict[str, Any]) -> S
     """Keeps what the document holds now, everything that anybody sees included."""
     async with target.room() as slot:
         await target.parts.hub.durable(slot, slot.room.ledger.entered)
-        state, seq = slot.room.state(), slot.room.ledger.seq
-        return await _keep(target, seq, state, label, metadata)
+        state, head = slot.room.state(), Head(slot.room.lineage, slot.room.ledger.seq)
+        return await _keep(target, head, state, label, metadata)
 
 
 async def keep_uploaded(target: Target, state: bytes, label: str | None) -> Snapshot:
     """Keeps a state that the caller sent. Raises BadUpdate, or Unprocessable if it is not whole."""
     if not Clocks().is_ready(check(state, target.parts.limits)):
         raise Unprocessable("the state depends on updates that it does not hold")
-    return await _keep(target, (await target.head()).seq, state, label, {})
+    return await _keep(target, await target.head(), state, label, {})
 
 
-async def _keep(target: Target, seq: int, state: bytes, label: str | None, metadata: dict[str, Any]) -> Snapshot:
-    parts = target.parts
+async def _keep(target: Target, head: Head, state: bytes, label: str | None, metadata: dict[str, Any]) -> Snapshot:
+    """Raises LineageRetired if the document was purged, and made anew, since it stood there."""
+    parts, by, lineage = target.parts, target.principal.id, head.lineage or None
     await parts.permissions.census.check_space(target.document)
-    kept = await parts.snapshots.create(target.document, seq, state, label, metadata, target.principal.id)
+    kept = await parts.snapshots.create(target.document, head.seq, state, label, metadata, by, lineage)
     target.tell("snapshot.create", snapshot=kept.id)
     slot = parts.hub.slots.get(target.document)
     if slot is not None:

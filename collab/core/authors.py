@@ -92,6 +92,9 @@ class Authors:
 
     def concede(self, client: int, distant: Distant) -> None:
         """A session of another node holds the id; not to be called while one of ours does."""
+        before = self._owners.get(client)
+        if before is not None:
+            self._owned.pop(before, None)  # another Distant: nobody will say that it has left
         self._owners[client] = distant
         self._owned[distant] = {client}
 

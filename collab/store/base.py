@@ -295,9 +295,17 @@ class Snapshots(Protocol):
     """Snapshots of documents: cold path."""
 
     async def create(
-        self, document: DocumentId, seq: int, state: bytes, label: str | None, metadata: Mapping[str, object], by: str
+        self,
+        document: DocumentId,
+        seq: int,
+        state: bytes,
+        label: str | None,
+        metadata: Mapping[str, object],
+        by: str,
+        lineage: str | None = None,
     ) -> Snapshot:
-        """Stores an immutable state. Raises NotFound if the document does not exist."""
+        """Stores an immutable state. Raises NotFound if the document does not exist, LineageRetired if it has another
+        lineage than the one given: a purged document's state must not become a snapshot of the next one."""
 
     async def get(self, document: DocumentId, snapshot: str) -> Snapshot:
         """With its state, checksum verified. Raises NotFound."""

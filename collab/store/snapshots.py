@@ -10,7 +10,7 @@ from typing import Any
 import uuid_utils
 from sqlalchemy import Connection, delete, insert, select, update
 
-from collab.errors import Gone, NotFound, Quarantined
+from collab.errors import Gone, LineageRetired, NotFound, Quarantined
 from collab.store.base import Page, Snapshot
 from collab.store.cursors import decode_cursor, page
 from collab.store.database import Database
@@ -31,16 +31,25 @@ class SqlSnapshots:
         self._now = now
 
     async def create(
-        self, document: DocumentId, seq: int, state: bytes, label: str | None, metadata: Mapping[str, object], by: str
+        self,
+        document: DocumentId,
+        seq: int,
+        state: bytes,
+        label: str | None,
+        metadata: Mapping[str, object],
+        by: str,
+        lineage: str | None = None,
     ) -> Snapshot:
-        """Stores an immutable state under a new id."""
+        """Stores an immutable state under a new id. Raises LineageRetired, too, if that lineage is over."""
         made = Snapshot(
             str(uuid_utils.uuid7()), document, seq, label, dict(metadata), by, self._now(), len(state), state
         )
 
         def work(connection: Connection) -> None:
-            key, lineage = _document(connection, document)
-            connection.execute(insert(snapshots).values(_columns(made, key, lineage)))
+            key, current = _document(connection, document, keep=True)
+            if lineage not in (None, current):
+                raise LineageRetired(current=current)
+            connection.execute(insert(snapshots).values(_columns(made, key, current)))
 
         await self._database.write(work)
         return made
@@ -101,10 +110,12 @@ class SqlSnapshots:
             raise NotFound(f"no snapshot {snapshot}")
 
 
-def _document(connection: Connection, document: DocumentId) -> tuple[int, str]:
-    """Key and lineage of a live document."""
-    columns = select(documents.c.key, documents.c.lineage, documents.c.deleted_at)
-    row = connection.execute(columns.where(documents.c.id == document)).one_or_none()
+def _document(connection: Connection, document: DocumentId, keep: bool = False) -> tuple[int, str]:
+    """Key and lineage of a live document; `keep`: it cannot be purged before this transaction ends."""
+    columns = select(documents.c.key, documents.c.lineage, documents.c.deleted_at).where(documents.c.id == document)
+    if keep:
+        columns = columns.with_for_update(read=True, key_share=True)
+    row = connection.execute(columns).one_or_none()
     if row is None:
         raise NotFound(f"no document {document}")
     if row.deleted_at is not None:

@@ -13,12 +13,13 @@ import pytest
 import uuid_utils
 from sqlalchemy import Connection, text
 
-from collab.errors import CollabError, Gone, LineageRetired, StorageUnavailable
+from collab.errors import CollabError, Gone, LineageRetired, NotFound, StorageUnavailable
 from collab.journal import Journal
 from collab.store.base import Append, Appended, Checkpoint, Entry
 from collab.store.open import Store, open_store, upgrade
 from tests import realservers
 from tests.databases import emptied_postgres, fresh_postgres
+from tests.patience import PATIENCE_S
 
 
 def append(document: str, update: bytes, lineage: str = "L1") -> Append:
@@ -174,6 +175,25 @@ async def test_a_server_that_crashes_and_comes_back_has_every_acked_update(morta
         rows = await store.log.read("a", 0, 1000)
         updates = [entry.update for row in rows for entry in row.entries]
         assert updates == [b"%s %d" % (word, n) for word in (b"first", b"second") for n in range(21)]
+
+
+async def test_a_snapshot_of_a_document_that_is_being_purged_finds_none(two_nodes: tuple[Store, Store]) -> None:
+    """It comes while the other node's purge is under way, and must wait for how that ends."""
+    one, two = two_nodes
+    loop, keeping = asyncio.get_running_loop(), list[asyncio.Task[object]]()
+    await one.catalog.create("doc", None, {})
+
+    def purge(connection: Connection) -> None:
+        connection.execute(text("SELECT key FROM document WHERE id = 'doc' FOR UPDATE"))
+        create = two.snapshots.create("doc", 0, b"", None, {}, "ann")
+        keeping.append(loop.create_task(create))
+        while not connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+            connection.execute(text("SELECT pg_sleep(0.001)"))
+        connection.execute(text("DELETE FROM document WHERE id = 'doc'"))
+
+    await asyncio.wait_for(one.database.write(purge), PATIENCE_S)
+    with pytest.raises(NotFound):
+        await keeping[0]
 
 
 async def test_purged_bytes_leave_the_files_by_vacuum_full(mortal: realservers.Server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from collab.errors import BadRequest, Gone, NotFound, Quarantined
+from collab.errors import BadRequest, Gone, LineageRetired, NotFound, Quarantined
 from collab.store.open import Store
 
 
@@ -87,3 +87,14 @@ async def test_a_rotten_snapshot_is_never_handed_out(store: Store) -> None:
     with pytest.raises(Quarantined):
         await store.snapshots.get("a", made.id)
     assert await store.snapshots.get("a", other.id) == other
+
+
+async def test_the_state_of_a_purged_document_does_not_come_back_in_a_snapshot_of_the_next_one(store: Store) -> None:
+    """It was taken before the purge, and is about to be kept."""
+    lineage = (await store.catalog.create("a", None, {})).lineage
+    await store.snapshots.create("a", 1, b"s", None, {}, "ann", lineage)
+    await store.catalog.purge("a", frozenset())
+    await store.catalog.create("a", None, {})
+    with pytest.raises(LineageRetired):
+        await store.snapshots.create("a", 1, b"purged", None, {}, "ann", lineage)
+    assert (await store.snapshots.list("a", 10)).items == []

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import uuid_utils
 
 from collab.bus.base import BusFrame, Kind
 from collab.core.awareness import encode_entries
-from collab.errors import Gone, LineageRetired, StorageUnavailable
+from collab.crdt.checked import Checked
+from collab.errors import EngineUnavailable, Gone, LineageRetired, StorageUnavailable
+from collab.inspection import Inline
+from collab.limits import Limits
 from collab.neighbours import DEAD_S
 from collab.protocol.messages import Kind as Message
 from collab.protocol.messages import decode, encode_awareness, encode_update
+from collab.store.base import UNBORN, Append, Entry
 from tests.fakes import Recorder
+from tests.patience import PATIENCE_S
 from tests.runtime.pairs import Forgetful, Pair, until
 from tests.updates import typed, typed_after
 
@@ -213,6 +219,16 @@ async def test_a_node_that_says_goodbye_takes_its_people_along_at_once(pair: Pai
     await until(lambda: not other.room.awareness.people())
 
 
+async def test_a_node_that_was_silent_before_it_said_goodbye_is_forgotten(pair: Pair) -> None:
+    neighbours = pair.two.hub.neighbours
+    pair.one.hub.neighbours.once(0.0)
+    assert neighbours.heard().keys() == {"one"}
+    neighbours.once(asyncio.get_running_loop().time() + DEAD_S + 1.0)
+    assert neighbours._buried == {"one"}
+    pair.one.hub.neighbours.goodbye()
+    assert (neighbours.heard(), neighbours._buried) == ({}, set())
+
+
 async def test_nobody_speaks_for_a_person_on_another_node(pair: Pair) -> None:
     slot, session, _ = await pair.one.enter()
     other, mallory, _ = await pair.two.enter()
@@ -271,6 +287,69 @@ async def test_a_large_commit_travels_by_the_log(pair: Pair) -> None:
     assert [len(frame.bodies) for frame in held if frame.kind is Kind.UPDATES] == [0]
     pair.one.bus.let_go()
     await until(lambda: shown(outbox) == [large])
+
+
+async def test_a_large_commit_of_another_node_is_checked_elsewhere_and_holds_up_nobody(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(Inline):
+        async def check(self, update: bytes, stored: bool = False) -> Checked:
+            assert stored
+            asked.set()
+            await go.wait()
+            return await super().check(update, stored)
+
+    monkeypatch.setattr(pair.two.hub.neighbours.gaps, "_inspector", Slow(Limits()))
+    slot, session, _ = await pair.one.enter()
+    small, author, _ = await pair.one.enter("small")
+    other, _, outbox = await pair.two.enter()
+    _, _, reader = await pair.two.enter("small")
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "x" * 100_000)))
+    await asyncio.wait_for(asked.wait(), PATIENCE_S)
+    pair.one.hub.receive(small, author, encode_update(typed(2, 0, "a")))
+    pair.one.hub.receive(slot, session, encode_update(typed(3, 0, "b")))
+    await until(lambda: shown(reader) == [typed(2, 0, "a")])
+    assert shown(outbox) == [] and other.room.ledger.seq == 0
+    go.set()
+    await until(lambda: other.room.ledger.seq == 2 and not other.room.dirty)
+    assert other.room.history.clocks.next == {1: 100_000, 3: 1}
+    assert other.failed is None
+
+
+async def test_a_commit_that_cannot_be_checked_now_is_looked_at_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Busy(Inline):
+        async def check(self, update: bytes, stored: bool = False) -> Checked:
+            raise EngineUnavailable
+
+    slot, session, _ = await pair.one.enter()
+    other, _, outbox = await pair.two.enter()
+    pair.one.bus.lost = True
+    pair.one.hub.receive(slot, session, encode_update(typed(1, 0, "x" * 100_000)))
+    await until(lambda: slot.room.ledger.seq == 1)
+    gaps = pair.two.hub.neighbours.gaps
+    with monkeypatch.context() as patch:
+        patch.setattr(gaps, "_inspector", Busy(Limits()))
+        await gaps.look([other])
+        await gaps.fill(other)
+    assert (other.room.ledger.seq, other.failed, outbox.closed) == (0, None, None)
+    await gaps.look([other])
+    await gaps.fill(other)
+    assert other.room.ledger.seq == 1
+
+
+async def test_a_row_that_is_no_update_restarts_the_room_and_sends_nobody_away_for_good(pair: Pair) -> None:
+    """Who comes back finds what is sound of it, read-only."""
+    _, _, outbox = await pair.two.enter()
+    batch = uuid_utils.uuid7().bytes
+    await pair.store.log.append([Append("doc", UNBORN, batch, [Entry("ada", "s", b"\xff\xff")])])
+    await pair.two.hub.neighbours.look()
+    await until(lambda: outbox.closed)
+    assert isinstance(outbox.closed, StorageUnavailable)
+    assert (await pair.two.hub.open("doc")).room.read_only is not None
 
 
 async def test_who_comes_back_on_another_node_sees_those_who_stayed(pair: Pair) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collab.core.authors import HELD_MAX
+from collab.core.distant import Distant
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.errors import AuthorIdInUse, CollabError, Overloaded, RateLimited, SlowReader
@@ -54,6 +55,15 @@ def test_a_client_that_is_back_while_its_old_socket_is_half_dead_takes_over_and_
     assert [entry.update for entry in room.drain().entries] == [typed(1, 5, " again"), typed(1, 11, "!")]
     room.receive(b, encode_update(typed(1, 12, "?")), 4.0)
     assert room.dirty, "the id is the new connection's now"
+
+
+def test_of_an_id_that_goes_from_node_to_node_only_the_last_holder_is_kept() -> None:
+    """Though the frames in which the others freed it were lost."""
+    room = make_room()
+    for node in ("n2", "n3", "n2", "n3"):
+        room.authors.concede(1, Distant(node, lambda: None))
+    assert len(room.authors._owned) == 1
+    assert room.authors.held_by("n3") == [1] and not room.authors.held_by("n2")
 
 
 def test_a_server_that_was_late_itself_reads_what_came_meanwhile_before_it_calls_anybody_dead() -> None:
