@@ -19,9 +19,9 @@ from collab.core.room import Room
 from collab.core.session import Session
 from collab.crdt import gate
 from collab.crdt.checked import Checked, Weighed
-from collab.crdt.clocks import AT_ONCE, Clocks
+from collab.crdt.clocks import Clocks, is_long
 from collab.crdt.decode import STORED
-from collab.crdt.split import split, without_clients
+from collab.crdt.split import only_client, split, without_clients
 from collab.engine.places import caller
 from collab.errors import BadFrame, CollabError, Overloaded, Unprocessable
 from collab.limits import Limits
@@ -53,6 +53,9 @@ class Inspector(Protocol):
     async def without(self, update: Checked, clients: set[int]) -> Checked | None:
         """What is left without what these clients wrote."""
 
+    async def only(self, update: Checked, client: int) -> Checked | None:
+        """What is left without what all others wrote."""
+
 
 class Inline:
     """Does it at once, on the event loop: for tests and tools."""
@@ -72,6 +75,9 @@ class Inline:
 
     async def without(self, update: Checked, clients: set[int]) -> Checked | None:
         return self._checked(without_clients(update.raw, clients))
+
+    async def only(self, update: Checked, client: int) -> Checked | None:
+        return self._checked(only_client(update.raw, client))
 
     def _checked(self, update: bytes | None) -> Checked | None:
         return None if update is None or update == EMPTY_UPDATE else gate.check(update, self._limits)
@@ -236,7 +242,7 @@ class Inspection:
             foreign = room.authors.foreign(checked, session, room.history.clocks)
             if foreign and room.may_write(session):
                 rest = await self._contested(room, session, checked, set(foreign), typed)
-            elif not room.history.clocks.is_ready(checked) and room.may_write(session):
+            elif not _is_ready(checked, room.history.clocks) and room.may_write(session):
                 rest = await self._ready_part(room, session, checked, typed)
             else:
                 began = thread_time()
@@ -256,7 +262,7 @@ class Inspection:
     async def weigh(self, room: Room, checked: Checked) -> Checked:
         """Asks what the room asks of an update, in turns if that is much; to be asked last before it is taken."""
         await self._turns.wait()
-        if len(checked.runs) + len(checked.needs) + len(checked.deletes) <= AT_ONCE or isinstance(checked, Weighed):
+        if not is_long(checked) or isinstance(checked, Weighed):
             return checked
         return await self._turns.steps(room.history.clocks.weighing(checked))
 
@@ -268,10 +274,9 @@ class Inspection:
     async def _contested(
         self, room: Room, session: Session, checked: Checked, foreign: set[int], typed: bool
     ) -> Checked | None:
-        everyone = {run[0] for run in checked.runs}
         room.contests.give_up(len(foreign), session)
         for client in sorted(foreign)[: self._limits.contests_max]:
-            part = await self.inspector.without(checked, everyone - {client})
+            part = await self.inspector.only(checked, client)
             if part is not None and not room.authors.foreign(part, session, room.history.clocks):
                 foreign.discard(client)  # its owner has left meanwhile, or has brought it: taken with the rest
             elif part is not None and session in room.sessions:
@@ -279,14 +284,14 @@ class Inspection:
         return await self.inspector.without(checked, foreign)
 
     async def _ready_part(self, room: Room, session: Session, checked: Checked, typed: bool) -> Checked | None:
-        mentioned = {each[0] for each in (*checked.runs, *checked.deletes)} | checked.needs.keys()
-        next_clock = room.history.clocks.next
-        known = {client: next_clock[client] for client in mentioned if client in next_clock}
+        clocks = room.history.clocks
+        known = await self._turns.steps(clocks.reading_known(checked))
         ready, ahead = await self.inspector.split(checked, known)
+        waits_for = {} if ahead is None else await self._turns.steps(clocks.finding_missing(ahead))
         if ahead is not None and session in room.sessions:
-            if room.history.clocks.is_ready(ahead):  # it has come meanwhile
+            if clocks.has_reached(waits_for):  # some of it has come meanwhile
                 return checked
-            room.hold(ahead, session, typed)
+            room.hold(ahead, session, typed, waits_for)
         return ready
 
     def _take_late(self, slot: Slot, session: Session, checked: Checked) -> None:
@@ -298,6 +303,11 @@ class Inspection:
             with suppress(CollabError):
                 room.submit(checked, session.principal.id, session.id, _now())
                 self._settle(slot)
+
+
+def _is_ready(checked: Checked, clocks: Clocks) -> bool:
+    """Of one that was weighed: a long one is Weighed then, or it is not ready."""
+    return isinstance(checked, Weighed) or (not is_long(checked) and clocks.is_ready(checked))
 
 
 def _now() -> float:

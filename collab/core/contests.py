@@ -10,7 +10,7 @@ from collab.core.authors import Contest
 from collab.core.distant import Distant
 from collab.core.session import Session
 from collab.crdt.gate import Checked, check
-from collab.crdt.split import without_clients
+from collab.crdt.split import only_client, without_clients
 from collab.errors import AuthorIdInUse, Overloaded, SlowReader
 from collab.protocol.messages import EMPTY_UPDATE
 
@@ -28,9 +28,8 @@ class Contests:
 
     def split(self, checked: Checked, foreign: Set[int], session: Session, now: float, typed: bool) -> Checked | None:
         """Holds what the update brings under others' ids until it is known whether they live; returns the rest."""
-        everyone = {run[0] for run in checked.runs}
         for client in sorted(foreign)[: self._room.limits.contests_max]:
-            part = without_clients(checked.raw, everyone - {client}) if len(everyone) > 1 else checked.raw
+            part = checked.raw if {run[0] for run in checked.runs} == {client} else only_client(checked.raw, client)
             if part is not None:
                 self.hold(client, check(part, self._room.limits), session, now, typed)
         self.give_up(len(foreign), session)

@@ -19,7 +19,7 @@ class Held:
 
     __slots__ = ("checked", "session", "typed", "waits_for")
 
-    def __init__(self, checked: Checked, session: Session, typed: bool, waits_for: dict[int, int]) -> None:
+    def __init__(self, checked: Checked, session: Session, typed: bool, waits_for: Mapping[int, int]) -> None:
         self.checked = checked
         self.session = session
         self.typed = typed
@@ -47,7 +47,7 @@ class Pending:
     def __len__(self) -> int:
         return len(self.items)
 
-    def hold(self, checked: Checked, session: Session, typed: bool, clocks: Clocks) -> None:
+    def hold(self, checked: Checked, session: Session, typed: bool, waits_for: Mapping[int, int]) -> None:
         """Raises TooLarge when the bounds are reached; what is held stays."""
         size, limits = len(checked.raw), self._limits
         if session.held and (  # three quarters are the most that one may take
@@ -59,7 +59,7 @@ class Pending:
             self._remove([h for h in self.items if h.session not in self._present])
         if self._is_full(size):
             raise TooLarge("too many updates ahead of what they depend on")
-        self.items.append(Held(checked, session, typed, clocks.missing(checked)))
+        self.items.append(Held(checked, session, typed, waits_for))
         self._bytes += size
         session.held += 1
 

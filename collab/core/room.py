@@ -6,7 +6,7 @@ what must be stored. An input that raises has changed nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from collab.core.authors import Authors
 from collab.core.awareness import Awareness, decode_entries
@@ -21,6 +21,7 @@ from collab.core.promises import Promises
 from collab.core.recent import Recent
 from collab.core.session import Session
 from collab.core.typing import Typing
+from collab.crdt.clocks import is_long
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.split import split
@@ -62,7 +63,7 @@ class Room:
         self.retired_authors: frozenset[int] = frozenset()
         self.authors = Authors()
         self.contests = Contests(self)
-        self.overdue: list[Held] = []  # what waited, and must be split again: dear work, done elsewhere
+        self.overdue: list[Held] = []  # what waited, and must be split again, or is long: dear work, done elsewhere
         self.pending = Pending(limits, self.sessions)
         self.typing = Typing(self)
         self.promises = Promises(self.ledger)
@@ -274,7 +275,8 @@ class Room:
         else:
             ready, ahead = split(checked, clocks)
             if ahead is not None:
-                self.hold(check(ahead, self.limits), session, typed)
+                held = check(ahead, self.limits)
+                self.hold(held, session, typed, clocks.missing(held))
             if ready is None:
                 session.entered = self.ledger.entered  # as above, for what of it is known
                 return
@@ -310,9 +312,9 @@ class Room:
             session.refused = True
             session.outbox.close(error)
 
-    def hold(self, checked: Checked, session: Session, typed: bool) -> None:
+    def hold(self, checked: Checked, session: Session, typed: bool, waits_for: Mapping[int, int]) -> None:
         """Keeps what is ahead of its dependencies, and asks for them. Raises TooLarge."""
-        self.pending.hold(checked, session, typed, self.history.clocks)
+        self.pending.hold(checked, session, typed, waits_for)
         if typed and not session.asked:
             session.asked = True
             session.write(self.ask(session))
@@ -320,7 +322,7 @@ class Room:
     def release(self, now: float) -> None:
         """Takes what was held and has its dependencies now."""
         for held in self.pending.release(self.history.clocks):
-            if self.history.clocks.is_ready(held.checked):
+            if not is_long(held.checked) and self.history.clocks.is_ready(held.checked):
                 self.accept_late(held.checked, held.session, now, held.typed)
             else:
                 held.session.contested += 1  # not "saved" yet

@@ -58,14 +58,16 @@ class Checked:
 class Weighed(Checked):
     """One with very many runs or deletions, asked in steps before it is taken (`Clocks.weighing`).
 
-    It has all that it needs; `adds` says whether it brought anything then. Neither can turn for the worse while others
-    go on. Its deletions are noted in steps, too, once it is taken.
+    It has all that it needs; `adds` says whether it brought anything then, `newer` of which clients, and up to which
+    clocks. None of it can turn for the worse while others go on. Its deletions are noted in steps, too, once it is
+    taken.
     """
 
-    __slots__ = ("adds",)
+    __slots__ = ("adds", "newer")
 
-    def __init__(self, checked: Checked, adds: bool) -> None:
+    def __init__(self, checked: Checked, adds: bool, newer: dict[int, int]) -> None:
         super().__init__(
             checked.raw, checked.runs, checked.needs, checked.deletes, checked.count, checked.body, checked.tail
         )
         self.adds = adds
+        self.newer = newer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from collab.crdt.checked import Checked, Weighed
@@ -67,66 +67,93 @@ class Clocks:
             known = self.next.get
             if not any(start > known(client, 0) for client, start, _ in update.runs):
                 return True
-        return next(self._lacks(update), None) is None
+        return not self._lacks(update)
 
     def missing(self, update: Checked) -> dict[int, int]:
         """What an update waits for: client to the first exclusive clock that brings it further; empty if it is ready.
 
         Each of them by itself: the update may hold several people's edits, and not all of them need ever come.
         """
+        return next(made for made in self.finding_missing(update) if made is not None)
+
+    def finding_missing(self, update: Checked) -> Iterator[dict[int, int] | None]:
+        """The same in steps: None at each, then what it waited for when that was looked at."""
+        after: dict[int, int] = {}
         missing: dict[int, int] = {}
-        for client, clock in self._lacks(update):
-            missing[client] = min(clock, missing.get(client, clock))
-        return missing
+        for some in _chunks(update.runs):
+            for client, start, end in some:
+                clock = after.get(client, self.next.get(client, 0))
+                if start > clock:
+                    missing[client] = min(start, missing.get(client, start))
+                after[client] = max(clock, end)
+            yield None
+        for some in chain(_needs(update), _chunks(update.deletes)):
+            for client, _, end in some:
+                if end > after.get(client, self.next.get(client, 0)):
+                    missing[client] = min(end, missing.get(client, end))
+            yield None
+        yield missing
+
+    def has_reached(self, awaited: Mapping[int, int]) -> bool:
+        """Whether nothing is awaited any more, or some of it is known: what waits should be looked at again."""
+        known = self.next.get
+        return not awaited or any(known(client, 0) >= clock for client, clock in awaited.items())
+
+    def reading_known(self, update: Checked) -> Iterator[dict[int, int] | None]:
+        """The next clocks of the clients that an update mentions, as far as there are any: in steps, None at each."""
+        known: dict[int, int] = {}
+        for some in chain(_chunks(update.runs), _needs(update), _chunks(update.deletes)):
+            known.update((client, self.next[client]) for client, _, _ in some if client in self.next)
+            yield None
+        yield known
 
     def weighing(self, update: Checked) -> Iterator[Checked | None]:
         """Asks `is_ready` and `adds_nothing` in steps, None at each; then gives the update, as Weighed if it is ready.
 
         Clocks and deletions only grow, so what others bring between two steps changes no yes to a no.
         """
-        adds = False
+        newer: dict[int, int] = {}
         for some in _chunks(update.runs):
             if any(start > self.next.get(client, 0) for client, start, _ in some):
                 yield update  # or it follows on itself: whoever cuts it will see
                 return
-            adds = adds or any(end > self.next.get(client, 0) for client, _, end in some)
+            newer.update((client, end) for client, _, end in some if end > self.next.get(client, 0))
             yield None
-        ends: dict[int, int] = {}
-        for some in _chunks(update.runs if update.needs or update.deletes else ()):
-            ends.update((client, end) for client, _, end in some)
-            yield None
-        needs = [(client, 0, clock) for client, clock in update.needs.items()]
-        for some in chain(_chunks(needs), _chunks(update.deletes)):
-            if any(end > self.next.get(client, 0) and end > ends.get(client, 0) for client, _, end in some):
+        for some in chain(_needs(update), _chunks(update.deletes)):
+            if any(end > self.next.get(client, 0) and end > newer.get(client, 0) for client, _, end in some):
                 yield update
                 return
             yield None
+        adds = bool(newer)
         for some in _chunks(() if adds else update.deletes):
             adds = adds or not self.deleted.covers(some)
             yield None
-        yield Weighed(update, adds)
+        yield Weighed(update, adds, newer)
 
-    def _lacks(self, update: Checked) -> Iterator[tuple[int, int]]:
+    def _lacks(self, update: Checked) -> bool:
         after: dict[int, int] = {}
         known = self.next.get
         for client, start, end in update.runs:
             clock = after.get(client, known(client, 0))
             if start > clock:
-                yield client, start
+                return True
             after[client] = max(clock, end)
         for client, clock in update.needs.items():
             if clock > after.get(client, known(client, 0)):
-                yield client, clock
-        for client, _, end in update.deletes:
+                return True
+        for client, _, end in update.deletes:  # as fast as it goes
             if end > after.get(client, known(client, 0)):
-                yield client, end
+                return True
+        return False
 
     def advance(self, update: Checked) -> None:
         """Notes that a ready update is now part of the document. Of a Weighed one `noting` does the rest, in steps."""
         next_clock = self.next
         self._vector = None
         if isinstance(update, Weighed):
-            newer = {client: end for client, _, end in update.runs if end > next_clock.get(client, 0)}
+            newer, known = update.newer, next_clock.get
+            for client in [client for client, end in newer.items() if end <= known(client, 0)]:
+                del newer[client]  # others have brought it meanwhile
             next_clock.update(newer)
             if self._stale is not None:
                 self._stale.update(newer)
@@ -158,7 +185,8 @@ class Clocks:
 
     def new_clients(self, update: Checked) -> list[int]:
         """Clients that have not written in this document yet."""
-        return [client for client in dict.fromkeys(run[0] for run in update.runs) if client not in self.next]
+        brought = update.newer if isinstance(update, Weighed) else dict.fromkeys(run[0] for run in update.runs)
+        return [client for client in brought if client not in self.next]
 
     def noting(self, deletes: Sequence[Range]) -> Iterator[None]:
         """What `advance` leaves of a Weighed update, in steps: its deletions, and its part of the state vector."""
@@ -186,6 +214,17 @@ class Clocks:
                 out += write_varuint(self.next[client])
             self._vector = bytes(out)
         return self._vector
+
+
+def is_long(update: Checked) -> bool:
+    """Whether it is better looked at in steps."""
+    return len(update.runs) + len(update.needs) + len(update.deletes) > AT_ONCE
+
+
+def _needs(update: Checked) -> Iterator[Sequence[Range]]:
+    needs = iter(update.needs.items())
+    while some := [(client, 0, clock) for client, clock in islice(needs, AT_ONCE)]:
+        yield some
 
 
 def _chunks(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:

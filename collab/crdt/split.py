@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from collab.crdt.checked import Checked
 from collab.crdt.clocks import Clocks
 from collab.crdt.content import SKIP
@@ -33,10 +35,19 @@ def split(update: Checked, clocks: Clocks) -> tuple[bytes | None, bytes | None]:
 
 def without_clients(update: bytes, clients: set[int]) -> bytes | None:
     """The update without what these clients wrote; None if nothing is left. Deletions stay: anyone may delete."""
+    return _of_clients(update, lambda client: client not in clients)
+
+
+def only_client(update: bytes, client: int) -> bytes | None:
+    """The update without what all others wrote, as above."""
+    return _of_clients(update, lambda author: author == client)
+
+
+def _of_clients(update: bytes, chosen: Callable[[int], bool]) -> bytes | None:
     decoded = decode(update)
     runs: list[Run] = []
     for section in decoded.sections:
-        if section.client not in clients:
+        if chosen(section.client):
             _append(runs, decoded, section, section.structs)
     if not runs and not decoded.deletes:
         return None

@@ -12,7 +12,7 @@ from collab.crdt.decode import STORED
 from collab.crdt.fold import condense, fold, verify
 from collab.crdt.gate import check, check_state_vector
 from collab.crdt.index import build
-from collab.crdt.split import split, without_clients
+from collab.crdt.split import only_client, split, without_clients
 from collab.engine import summary
 from collab.engine.differences import diff
 from collab.engine.formats import loads
@@ -60,6 +60,10 @@ def _split(args: Arguments, blobs: list[bytes]) -> Answer:
 
 def _without(args: Arguments, blobs: list[bytes]) -> Answer:
     return _parts(without_clients(blobs[0], set(args["clients"])))
+
+
+def _only(args: Arguments, blobs: list[bytes]) -> Answer:
+    return _parts(only_client(blobs[0], args["client"]))
 
 
 def _parts(*updates: bytes | None) -> Answer:
@@ -122,6 +126,7 @@ CALLS: dict[str, Call] = {
     "check_state_vector": _check_state_vector,
     "split": _split,
     "without": _without,
+    "only": _only,
     "fold": _fold,
     "condense": _condense,
     "roots": _roots,

@@ -49,6 +49,11 @@ class ChildInspector:
         (rest,) = _parts(*await self._lane(update.raw).call(request))
         return rest
 
+    async def only(self, update: Checked, client: int) -> Checked | None:
+        """What is left of one client."""
+        (rest,) = _parts(*await self._lane(update.raw).call(Request("only", {"client": client}, [update.raw])))
+        return rest
+
     def _lane(self, data: bytes) -> Lane:
         return self._small if len(data) <= SMALL_BYTES else self._large
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collab.crdt.checked import Weighed
-from collab.crdt.clocks import FEW_CLIENTS, Clocks
+from collab.crdt.clocks import AT_ONCE, FEW_CLIENTS, Clocks
 from collab.crdt.gate import check, check_state_vector
 from collab.crdt.ids import IdRanges
 from collab.crdt.index import StateIndex, build
@@ -147,3 +147,26 @@ def test_a_copy_goes_its_own_way() -> None:
     clocks.advance(check(deleted(1, 0, 1)))
     assert (copy.next, copy.deleted) == ({1: 5}, IdRanges())
     assert clocks.encode_state_vector() == b"\x01\x01\x06"
+
+
+def test_what_others_bring_between_two_steps_is_not_undone_by_who_asked_before() -> None:
+    clocks = Clocks()
+    update = check(merge([typed(client, 0, "abc") for client in range(1, 2 * AT_ONCE)]))
+    *_, weighed = clocks.weighing(update)
+    assert isinstance(weighed, Weighed) and weighed.adds
+    clocks.advance(check(typed(5, 0, "abcdef")))
+    clocks.advance(weighed)
+    assert clocks.next == dict.fromkeys(range(1, 2 * AT_ONCE), 3) | {5: 6}
+
+
+def test_what_an_update_waits_for_is_found_in_steps_and_looked_at_again_when_some_of_it_is_there() -> None:
+    clocks = Clocks()
+    update = check(merge([typed_after(client, 0, "x", (9_000, client)) for client in range(1, 3 * AT_ONCE)]))
+    *steps, missing = clocks.finding_missing(update)
+    assert missing == clocks.missing(update) == {9_000: 3 * AT_ONCE}
+    assert len(steps) >= 3
+    assert not clocks.has_reached(missing)
+    clocks.advance(check(typed(9_000, 0, "x" * 3 * AT_ONCE)))
+    assert clocks.has_reached(missing)
+    *_, known = clocks.reading_known(update)
+    assert known == {9_000: 3 * AT_ONCE}

@@ -39,9 +39,10 @@ async def answers(inspector: Inspector, update: bytes) -> list[object]:
         some = dict.fromkeys(random.Random(1).sample(sorted(clients), len(clients) // 2), 2)
         ready, ahead = await inspector.split(checked, some)
         rest = await inspector.without(checked, set(some) or clients)
+        one = await inspector.only(checked, min(clients, default=0))
     except BadUpdate as error:
         return [error.detail, error.offset]
-    return [parts(each) for each in (checked, ready, ahead, rest)]
+    return [parts(each) for each in (checked, ready, ahead, rest, one)]
 
 
 async def test_a_child_answers_as_the_gate_does(engine: Engine) -> None:

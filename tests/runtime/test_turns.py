@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 
-from collab.crdt.clocks import AT_ONCE
+from collab.crdt.checked import Checked
+from collab.crdt.clocks import AT_ONCE, Clocks, _chunks, is_long
 from collab.crdt.diff import PARTS_AT_ONCE, _run, diff
 from collab.crdt.gate import check, check_state_vector
 from collab.crdt.ids import IdRanges, Range
@@ -195,6 +196,40 @@ async def test_what_has_very_many_clients_is_asked_some_at_a_time(bench: Bench) 
     assert len(slot.room.history.clocks.next) == len(clients)
     assert waited >= 1 + 2 * len(clients) // AT_ONCE, "for what it adds, and for its part of the state vector"
     assert check_state_vector(slot.room.history.clocks.encode_state_vector()) == slot.room.history.clocks.next
+
+
+async def test_very_many_deletions_that_come_ahead_are_held_and_taken_some_in_each_turn(bench: Bench) -> None:
+    slot, session, _ = await bench.enter()
+    _, other, _ = await bench.enter()
+    clocks, lacks = slot.room.history.clocks, Clocks._lacks
+    text = typed(7, 0, "x" * 2 * RANGES)
+    deletions = b"\x00" + _deleting(7, RANGES)[len(text) - 1 :]
+    looked_at = 0
+
+    def counted(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
+        nonlocal looked_at
+        for some in _chunks(ranges):
+            looked_at += len(some)
+            yield some
+
+    def not_at_once(self: Clocks, update: Checked) -> bool:
+        assert not is_long(update)
+        return lacks(self, update)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.crdt.clocks._chunks", counted)
+        patch.setattr(Clocks, "_lacks", not_at_once)
+        bench.hub.receive(slot, session, encode_update(deletions))
+        held = await _by_turn(lambda: looked_at, lambda: session.aside is None)
+        assert len(slot.room.pending) == 1 and looked_at >= 2 * RANGES
+        bench.hub.receive(slot, other, encode_update(text))
+        taken = await _by_turn(
+            lambda: looked_at + len(clocks.deleted.ranges_of(7)) // 2,
+            lambda: len(clocks.deleted.ranges_of(7)) == 2 * RANGES,
+        )
+    assert max(later - before for before, later in pairwise([*held, *taken[1:]])) <= 2 * AT_ONCE
+    await bench.journal.flush()
+    assert slot.room.ledger.durable == slot.room.ledger.entered == 2
 
 
 async def _base_of_many(bench: Bench, clients: int) -> tuple[Slot, bytes]:
