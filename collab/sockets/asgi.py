@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 
 import structlog
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 CLOSE_S = 1.0  # for a client that does not take what is queued for it
 
 
-class AsgiConnection:
+class AsgiConnection(ABC):
     """Bounded queue of messages and the task that writes them; past the bound the hub queues nothing more."""
 
     def __init__(self, websocket: WebSocket, sockets: Sockets) -> None:
@@ -40,25 +41,25 @@ class AsgiConnection:
         self.full = False
         self.answered = self.heard = True
 
+    @abstractmethod
     def attach(self) -> None:
         """Takes part; the queue fills from now on. Raises what ends it at once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leave(self) -> None:
         """The socket is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive(self, data: bytes) -> float:
         """One message; returns the seconds for which nothing more should be read. Raises what ends the socket."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pause(self) -> None:
         """The queue is full."""
-        raise NotImplementedError
 
+    @abstractmethod
     def resume(self) -> None:
         """It has drained."""
-        raise NotImplementedError
 
     def write(self, wire: bytes) -> None:
         """Queues; the frames are taken apart again, since the ASGI server does its own framing."""

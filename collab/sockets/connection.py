@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import cast
 
 import structlog
@@ -20,7 +21,7 @@ CLOSE_S = 2.0
 REASON_BYTES_MAX = 123  # of a close frame (RFC 6455 5.5)
 
 
-class FastConnection(WSListener):
+class FastConnection(WSListener, ABC):
     """What `FastSocket` (one document) and `FastSwitchboard` (several) have in common."""
 
     __slots__ = (
@@ -51,25 +52,25 @@ class FastConnection(WSListener):
     # --- what its heirs know
 
     @property
+    @abstractmethod
     def is_over(self) -> bool:
         """Whether nothing that comes is looked at any more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _join(self) -> None:
         """The socket is open."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _leave(self, error: CollabError | None = None) -> None:
         """The socket is gone; `error` is why we ended it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _receive(self, message: bytes) -> None:
         """One message, whole."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _pay(self) -> float:
         """Counts a frame that brings nothing; returns for how long not to read. Raises RateLimited."""
-        raise NotImplementedError
 
     # --- outbox
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ from collab.replay.address import Address
 from collab.replay.peer import Peer
 
 
-class Writer:
+class Writer(ABC):
     """Types numbered words into a text of its own: `root` in the shared document.
 
     `confirmed` words were acknowledged as durable; `typed` words were made.
@@ -28,13 +29,13 @@ class Writer:
         self._text = self.doc.get(name, type=Text)
 
     @property
+    @abstractmethod
     def confirmed(self) -> int:
         """How many words must survive."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def write(self, random: Random, http: httpx2.AsyncClient) -> None:
         """Writes until it is cancelled."""
-        raise NotImplementedError
 
     def type_word(self) -> bytes:
         """Types the next word and returns the update."""
