@@ -280,6 +280,7 @@ class Neighbours:
                 await asyncio.sleep(uniform(0.8, 1.0) * ROUND_S)
                 self._once()
         finally:
+            self.goodbye()  # once more: what was committed since the first one spoke of a node that lives
             if self._looking is not None:  # it reads the database, which is closed next
                 await asyncio.wait({self._looking})
 

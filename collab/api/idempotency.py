@@ -6,6 +6,7 @@ the answer would outlive a purge of what it tells.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -43,7 +44,7 @@ class Repeatable:
             return known.body.decode()
         try:
             reference = await work()
-        except StorageUnavailable:
+        except (StorageUnavailable, CancelledError):
             raise  # it may have been done: the claim stays until it is too old
         except BaseException:
             await idempotency.release(self.caller, self.key)

@@ -8,6 +8,7 @@ import pytest
 
 from collab.types import Access, Grant, Principal
 from tests.api.service import BINARY, Service
+from tests.patience import PATIENCE_S
 from tests.updates import typed
 
 KEY = {"idempotency-key": "k-1"}
@@ -67,6 +68,27 @@ async def test_a_refused_call_may_be_tried_again(api: Service) -> None:
     assert (await api.client.post("/api/documents", json={"id": "d"}, headers=KEY)).status_code == 409
     await api.client.delete("/api/documents/d", params={"purge": True})
     assert (await api.client.post("/api/documents", json={"id": "d"}, headers=KEY)).status_code == 201
+
+
+async def test_a_call_that_was_cut_off_is_not_done_again(api: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that goes down cancels the calls that wait for their commit, which may come all the same."""
+    await api.create()
+    begun = asyncio.Event()
+
+    async def never(*_: object) -> int:
+        begun.set()
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    headers = {**BINARY, **KEY}
+    with monkeypatch.context() as patch:
+        patch.setattr(api.parts.hub, "submit", never)
+        call = api.client.post("/api/documents/d/updates", content=typed(1, 0, "ab"), headers=headers)
+        cut_off = asyncio.create_task(call)
+        await asyncio.wait_for(begun.wait(), PATIENCE_S)
+        cut_off.cancel()
+        await asyncio.wait({cut_off})
+    again = await api.client.post("/api/documents/d/updates", content=typed(1, 0, "ab"), headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
 
 
 async def test_keys_belong_to_their_caller(api: Service) -> None:

@@ -219,6 +219,20 @@ async def test_a_node_that_says_goodbye_takes_its_people_along_at_once(pair: Pai
     await until(lambda: not other.room.awareness.people())
 
 
+async def test_a_node_that_went_down_is_not_waited_for_though_it_spoke_after_its_goodbye(pair: Pair) -> None:
+    """While it writes what its sockets left behind it lives, and says so; else the others would look often for it."""
+    leaving, staying = pair.one.hub.neighbours, pair.two.hub.neighbours
+    running = asyncio.create_task(leaving.run())
+    await until(lambda: staying.heard())
+    leaving.goodbye()
+    assert staying.heard() == {}
+    leaving.once(asyncio.get_running_loop().time() + 2.0)
+    assert staying.heard()
+    running.cancel()
+    await asyncio.wait({running})
+    assert staying.heard() == {}
+
+
 async def test_a_node_that_was_silent_before_it_said_goodbye_is_forgotten(pair: Pair) -> None:
     neighbours = pair.two.hub.neighbours
     pair.one.hub.neighbours.once(0.0)
