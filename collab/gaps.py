@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from collab.bus.base import BusFrame
-from collab.core.elsewhere import take_checked, take_updates
+from collab.core.elsewhere import have_taken, take_one, take_updates
 from collab.crdt.checked import Checked
+from collab.crdt.clocks import AT_ONCE, is_long
 from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.errors import (
@@ -21,7 +22,7 @@ from collab.errors import (
     Overloaded,
     StorageUnavailable,
 )
-from collab.inspection import Inspector
+from collab.inspection import Inspection
 from collab.limits import Limits
 from collab.metrics import Counters
 from collab.slot import Slot
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 GRACE_S = 0.03  # frames of two nodes cross on their way: a gap this young closes by itself nearly always
 ROWS = 256  # read at once
 HEADS = 1_000  # documents asked about in one query
+CHECKED_AT_ONCE = 250  # small updates of a row: a millisecond
 HELD_MAX = 64  # frames kept beyond a gap; more are found in the log
 
 OnTaken = Callable[[Slot], None]
@@ -45,7 +47,7 @@ class Gaps:
     def __init__(
         self,
         update_log: UpdateLog,
-        inspector: Inspector,
+        inspection: Inspection,
         limits: Limits,
         counters: Counters,
         on_taken: OnTaken,
@@ -53,7 +55,8 @@ class Gaps:
     ) -> None:
         """`on_taken(slot)`: it has more than before. `on_ended(slot, error)`: its document is gone, or cannot be."""
         self._log = update_log
-        self._inspector = inspector
+        self._inspection = inspection
+        self._inspector = inspection.inspector
         self._limits = limits
         self._counters = counters
         self._on_taken = on_taken
@@ -70,7 +73,10 @@ class Gaps:
             slot.held[frame.first_seq] = frame
         if self._take_held(slot):
             self._on_taken(slot)
-        self.notice(slot)
+        if self._next(slot) is not None:
+            self.fill(slot)
+        else:
+            self.notice(slot)
 
     def notice(self, slot: Slot) -> None:
         """Fills the room's gap, if it still has one in a moment."""
@@ -128,10 +134,10 @@ class Gaps:
             self.fill(slot)
 
     async def _fill(self, slot: Slot) -> None:
-        self._counters.gaps_filled += 1
+        self._counters.gaps_filled += self._next(slot) is None
         try:
             while slot.behind and slot.failed is None:
-                if not await self._read(slot):
+                if not (await self._take_next(slot) or await self._read(slot)):
                     return
         except (StorageUnavailable, EngineUnavailable, Overloaded) as error:
             log.warning("gap not filled", document=slot.room.document, error=error.detail)  # the next look tries again
@@ -166,28 +172,59 @@ class Gaps:
         return True
 
     async def _take_row(self, slot: Slot, row: LogRow) -> None:
-        checked = [await self._checked(entry.update) for entry in row.entries]
-        if slot.failed is None and row.last_seq > slot.room.ledger.seq:  # or frames have brought it meanwhile
-            now = asyncio.get_running_loop().time()
-            take_checked(slot.room, checked, row.first_seq, row.last_seq, now)
+        updates = [entry.update for entry in row.entries]
+        if await self._take_commit(slot, updates, row.first_seq, row.last_seq):
             self._counters.rows_from_log += 1
 
-    async def _checked(self, update: bytes) -> Checked:
-        """A large one is looked at elsewhere, as it was on the node that it came to."""
+    async def _take_commit(self, slot: Slot, updates: Sequence[bytes], first_seq: int, last_seq: int) -> bool:
+        """As `take_updates`, but in turns; False if it has come otherwise meanwhile, or the room is gone."""
+        room = slot.room
+        checked = [await self._checked(update, number) for number, update in enumerate(updates, 1)]
+        for number, each in enumerate(checked):
+            if is_long(each) or number % AT_ONCE == AT_ONCE - 1:
+                checked[number] = each = await self._inspection.weigh(room, each)
+            if slot.failed is not None or last_seq <= room.ledger.seq:
+                return False
+            take_one(room, each, last_seq)
+        have_taken(room, first_seq, last_seq, asyncio.get_running_loop().time())
+        for each in checked:
+            await self._inspection.note(room, each)
+        return True
+
+    async def _checked(self, update: bytes, number: int) -> Checked:
+        """A large one is looked at elsewhere, as it was on the node that it came to; it is the commit's so-manieth."""
+        if number % CHECKED_AT_ONCE == 0:
+            await self._inspection.turn()
         if len(update) <= self._limits.inline_bytes_max:
             return check(update, STORED)
         return await self._inspector.check(update, stored=True)
 
     def _take_held(self, slot: Slot) -> bool:
-        """Frames that are next by now; True if there was one."""
-        room, taken = slot.room, False
-        while slot.held:
-            first = min(slot.held)
-            if first > room.ledger.seq + 1:
-                break
-            frame = slot.held.pop(first)
-            if frame.last_seq > room.ledger.seq:
-                now = asyncio.get_running_loop().time()
-                take_updates(room, frame.bodies, frame.first_seq, frame.last_seq, now)
-                taken = True
+        """Frames that are next by now, up to one that is better looked at elsewhere; True if there was one."""
+        taken = False
+        while (frame := self._next(slot)) is not None and sum(map(len, frame.bodies)) <= self._limits.inline_bytes_max:
+            del slot.held[frame.first_seq]
+            now = asyncio.get_running_loop().time()
+            take_updates(slot.room, frame.bodies, frame.first_seq, frame.last_seq, now)
+            taken = True
         return taken
+
+    async def _take_next(self, slot: Slot) -> bool:
+        """The frame that is next, and what was held behind it; False if there is none."""
+        frame = self._next(slot)
+        if frame is None:
+            return False
+        await self._take_commit(slot, frame.bodies, frame.first_seq, frame.last_seq)
+        if slot.failed is None:
+            self._take_held(slot)
+            self._on_taken(slot)
+        return True
+
+    def _next(self, slot: Slot) -> BusFrame | None:
+        """The frame that follows on what the room has, if it is held; those that bring nothing new are dropped."""
+        seq = slot.room.ledger.seq
+        while slot.held and (first := min(slot.held)) <= seq + 1:
+            if slot.held[first].last_seq > seq:
+                return slot.held[first]
+            del slot.held[first]
+        return None

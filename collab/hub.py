@@ -93,7 +93,7 @@ class Hub:
         self._due: list[Slot] = []
         self._ticking = False
         self._beat_at = float("-inf")  # the earliest moment for the next round of ticks
-        self.neighbours = Neighbours(self, bus, update_log, inspector, alone)
+        self.neighbours = Neighbours(self, bus, update_log, alone)
         self.rebase = Rebasing(self).begin
 
     # ------------------------------------------------------------------ rooms

@@ -259,6 +259,10 @@ class Inspection:
             checked = rest
         raise Unprocessable("others change this document too fast for this update")
 
+    async def turn(self) -> None:
+        """Returns when others have had theirs."""
+        await self._turns.wait()
+
     async def weigh(self, room: Room, checked: Checked) -> Checked:
         """Asks what the room asks of an update, in turns if that is much; to be asked last before it is taken."""
         await self._turns.wait()

@@ -21,7 +21,6 @@ from collab.gaps import Gaps
 from collab.ghosts import EVERY_S as GHOSTS_S
 from collab.ghosts import Ghosts
 from collab.inquiries import Inquiries
-from collab.inspection import Inspector
 from collab.roster import Roster
 from collab.slot import Slot
 from collab.store.base import UNBORN, UpdateLog
@@ -47,12 +46,12 @@ BODIES_MAX = 64 * 1024  # bytes of updates in one frame; what is larger is read 
 class Neighbours:
     """What goes to the other nodes, and what comes from them. `alone`: there are none, and nothing is done."""
 
-    def __init__(self, hub: Hub, bus: Bus, update_log: UpdateLog, inspector: Inspector, alone: bool) -> None:
+    def __init__(self, hub: Hub, bus: Bus, update_log: UpdateLog, alone: bool) -> None:
         self.alone = alone
         self._hub = hub
         self._bus = bus
         self._log = update_log
-        self.gaps = Gaps(update_log, inspector, hub.limits, hub.counters, self._taken, self._ended)
+        self.gaps = Gaps(update_log, hub.reception.inspection, hub.limits, hub.counters, self._taken, self._ended)
         self.inquiries = Inquiries(hub.node, bus)
         self.claims = Claims(hub, self._tell)
         self.roster = Roster(hub, self.inquiries, self._living)

@@ -28,19 +28,29 @@ def take_updates(room: Room, updates: Iterable[bytes], first_seq: int, last_seq:
 
 def take_checked(room: Room, updates: Iterable[Checked], first_seq: int, last_seq: int, now: float) -> None:
     """The same for what has been checked elsewhere."""
-    clocks = room.history.clocks
     for checked in updates:
-        adds = not clocks.adds_nothing(checked)
-        if adds and not clocks.is_ready(checked):
-            raise BadUpdate("another node's update builds on what is not here")
-        if adds or room.unsaved:
-            # It may repeat what this node has shown but not committed. The log has it now, so history gets it as such.
-            clocks.advance(checked)
-            if adds and not room.elsewhere:
-                room.shown_to = room.history.position
-            room.history.add(checked.raw).seq = last_seq
-        if adds:
-            room.elsewhere.append(checked)
+        take_one(room, checked, last_seq)
+    have_taken(room, first_seq, last_seq, now)
+
+
+def take_one(room: Room, checked: Checked, last_seq: int) -> None:
+    """The same for one of a commit's updates; after the last one `have_taken` is to be called."""
+    clocks = room.history.clocks
+    adds = not clocks.adds_nothing(checked)
+    if adds and not clocks.is_ready(checked):
+        raise BadUpdate("another node's update builds on what is not here")
+    if adds or room.unsaved:
+        # It may repeat what this node has shown but not committed. The log has it now, so history gets it as such.
+        clocks.advance(checked)
+        if adds and not room.elsewhere:
+            room.shown_to = room.history.position
+        room.history.add(checked.raw).seq = last_seq
+    if adds:
+        room.elsewhere.append(checked)
+
+
+def have_taken(room: Room, first_seq: int, last_seq: int, now: float) -> None:
+    """All of a commit is in the room."""
     room.ledger.reach(first_seq, last_seq)
     room.release(now)
 

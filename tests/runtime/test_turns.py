@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from collab.crdt.gate import check, check_state_vector
 from collab.crdt.ids import IdRanges, Range
 from collab.crdt.index import StateIndex, build
 from collab.crdt.merge import merge
+from collab.gaps import CHECKED_AT_ONCE
 from collab.protocol.messages import Kind, decode, encode_step1, encode_step2, encode_update
 from collab.protocol.varint import write_varbytes, write_varuint
 from collab.slot import Slot
@@ -23,6 +25,7 @@ from collab.sockets.backlog import SLICE_BYTES, Backlog
 from collab.turns import Turns
 from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
+from tests.runtime.pairs import Pair, until
 from tests.updates import typed, vector
 
 
@@ -126,6 +129,27 @@ async def test_the_time_of_steps_is_counted_and_left_out_of_what_spaces_ticks(be
 RANGES = 20_000
 
 
+@contextmanager
+def _watched() -> Iterator[Callable[[], int]]:
+    """How many runs and deletions were looked at so far; none of a long update may be asked at once."""
+    looked_at, lacks = 0, Clocks._lacks
+
+    def counted(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
+        nonlocal looked_at
+        for some in _chunks(ranges):
+            looked_at += len(some)
+            yield some
+
+    def not_at_once(self: Clocks, update: Checked) -> bool:
+        assert not is_long(update)
+        return lacks(self, update)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.crdt.clocks._chunks", counted)
+        patch.setattr(Clocks, "_lacks", not_at_once)
+        yield lambda: looked_at
+
+
 def _deleting(client: int, ranges: int) -> bytes:
     """Text of one client, and a deletion of every other character of it."""
     text = b"\x01\x01" + write_varuint(client) + b"\x00\x04\x01\x01t" + write_varbytes(b"x" * 2 * ranges)
@@ -201,35 +225,65 @@ async def test_what_has_very_many_clients_is_asked_some_at_a_time(bench: Bench) 
 async def test_very_many_deletions_that_come_ahead_are_held_and_taken_some_in_each_turn(bench: Bench) -> None:
     slot, session, _ = await bench.enter()
     _, other, _ = await bench.enter()
-    clocks, lacks = slot.room.history.clocks, Clocks._lacks
+    clocks = slot.room.history.clocks
     text = typed(7, 0, "x" * 2 * RANGES)
     deletions = b"\x00" + _deleting(7, RANGES)[len(text) - 1 :]
-    looked_at = 0
-
-    def counted(ranges: Sequence[Range]) -> Iterator[Sequence[Range]]:
-        nonlocal looked_at
-        for some in _chunks(ranges):
-            looked_at += len(some)
-            yield some
-
-    def not_at_once(self: Clocks, update: Checked) -> bool:
-        assert not is_long(update)
-        return lacks(self, update)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("collab.crdt.clocks._chunks", counted)
-        patch.setattr(Clocks, "_lacks", not_at_once)
+    with _watched() as looked_at:
         bench.hub.receive(slot, session, encode_update(deletions))
-        held = await _by_turn(lambda: looked_at, lambda: session.aside is None)
-        assert len(slot.room.pending) == 1 and looked_at >= 2 * RANGES
+        held = await _by_turn(looked_at, lambda: session.aside is None)
+        assert len(slot.room.pending) == 1 and looked_at() >= 2 * RANGES
         bench.hub.receive(slot, other, encode_update(text))
         taken = await _by_turn(
-            lambda: looked_at + len(clocks.deleted.ranges_of(7)) // 2,
+            lambda: looked_at() + len(clocks.deleted.ranges_of(7)) // 2,
             lambda: len(clocks.deleted.ranges_of(7)) == 2 * RANGES,
         )
     assert max(later - before for before, later in pairwise([*held, *taken[1:]])) <= 2 * AT_ONCE
     await bench.journal.flush()
     assert slot.room.ledger.durable == slot.room.ledger.entered == 2
+
+
+@pytest.mark.parametrize("by", ["bus", "log"])
+async def test_what_another_node_committed_is_looked_at_and_noted_some_in_each_turn(pair: Pair, by: str) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.bus.held = []
+    pair.one.hub.receive(slot, session, encode_update(_deleting(7, RANGES // 2)))
+    await until(lambda: slot.room.ledger.seq == 1)
+    clocks = other.room.history.clocks
+    with _watched() as looked_at:
+        if by == "bus":
+            pair.one.bus.let_go()
+        else:
+            look = asyncio.create_task(pair.two.hub.neighbours.look())
+        by_turn = await _by_turn(
+            lambda: looked_at() + len(clocks.deleted.ranges_of(7)) // 2,
+            lambda: len(clocks.deleted.ranges_of(7)) == RANGES,
+        )
+    if by == "log":
+        await look
+    await pair.two.hub.neighbours.gaps.fill(other)
+    assert max(later - before for before, later in pairwise(by_turn)) <= 2 * AT_ONCE
+    assert by_turn[-1] >= RANGES
+    assert pair.two.hub.counters.rows_from_log == (0 if by == "bus" else 1)
+    assert other.failed is None and other.room.ledger.seq == 1
+
+
+async def test_a_long_row_of_the_log_is_checked_some_of_it_in_each_turn(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.bus.lost = True
+    count = 4 * CHECKED_AT_ONCE
+    for clock in range(count):
+        pair.one.hub.receive(slot, session, encode_update(typed(1, clock, "x")))
+    await until(lambda: slot.room.ledger.seq == count)
+    checked: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.gaps.check", lambda update, limits: checked.append(update) or check(update, limits))
+        look = asyncio.create_task(pair.two.hub.neighbours.look())
+        by_turn = await _by_turn(lambda: len(checked), lambda: other.room.ledger.seq == count)
+    await look
+    assert by_turn[-1] == count
+    assert max(later - before for before, later in pairwise(by_turn)) <= CHECKED_AT_ONCE
 
 
 async def _base_of_many(bench: Bench, clients: int) -> tuple[Slot, bytes]:
