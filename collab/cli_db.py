@@ -115,9 +115,9 @@ def _progress(what: str) -> Progress:
 
 
 def _url(data: Path | None, database_url: str | None) -> str:
-    """Flags first, then COLLAB_* of the environment."""
+    """Flags first, then COLLAB_* of the environment, then the settings file."""
     given: dict[str, Any] = {"data": data, "database_url": database_url}
-    return Settings(**{name: value for name, value in given.items() if value is not None}).resolved_database_url
+    return Settings.read(**{name: value for name, value in given.items() if value is not None}).resolved_database_url
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

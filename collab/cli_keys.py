@@ -105,7 +105,7 @@ def _run(work: Callable[[KeyRing], Awaitable[T]], data: Path | None, database_ur
 
     given: dict[str, Any] = {"data": data, "database_url": None if database_url is None else SecretStr(database_url)}
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings.read(**{name: value for name, value in given.items() if value is not None})
         return asyncio.run(on_ring(settings))
     except ValidationError as error:
         for fault in error.errors():

@@ -32,6 +32,7 @@ class Entrance:
     audit: Audit
     jwt: JwtAuthenticator | None
     counters: WindowCounters
+    settings: Settings
 
     @classmethod
     async def build(cls, settings: Settings, store: Store) -> Entrance:
@@ -53,7 +54,7 @@ class Entrance:
             rates_of(settings, openness.open, counters),
             audit,
         )
-        return cls(guard, keys, tickets, revocations, audit, jwt, counters)
+        return cls(guard, keys, tickets, revocations, audit, jwt, counters, settings)
 
     async def retrust(self, settings: Settings) -> None:
         """Takes token keys, origins, proxies and rates anew. Raises UnsafeSettings; then nothing has changed."""
@@ -62,11 +63,15 @@ class Entrance:
         openness = self.guard.openness
         if jwt is not None:
             openness.open = False
-        before, self.jwt = self.jwt, jwt
+        before, self.jwt, self.settings = self.jwt, jwt, settings
         self.guard.trust(AnyAuthenticator(self.keys, self.tickets, jwt, openness), origins, proxies)
-        self.guard.bound(rates_of(settings, openness.open, self.counters))
+        self.bound()
         if before is not None:
             await before.aclose()
+
+    def bound(self) -> None:
+        """Rates from now on, as the settings say, and whether it is open."""
+        self.guard.bound(rates_of(self.settings, self.guard.openness.open, self.counters))
 
     async def close(self) -> None:
         """Ends what is under way."""

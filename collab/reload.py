@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 
 import structlog
 import uvicorn
@@ -41,6 +42,8 @@ class Reload:
         """All that can be changed, or nothing: what is wrong is logged, and the node goes on as it was."""
         try:
             settings = self._services.settings.reloaded()
+            if self._server.ssl is not None and settings.ssl_certfile is not None:
+                _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings)  # raises before anything has changed
             await self._services.entrance.retrust(settings)
             self._take_certificate(settings)
         except (ValidationError, ValueError, OSError) as error:  # UnsafeSettings is a ValueError
@@ -53,4 +56,9 @@ class Reload:
 
     def _take_certificate(self, settings: Settings) -> None:
         if self._server.ssl is not None and settings.ssl_certfile is not None:
-            self._server.ssl.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+            _load(self._server.ssl, settings)
+
+
+def _load(context: ssl.SSLContext, settings: Settings) -> None:
+    assert settings.ssl_certfile is not None
+    context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)

@@ -158,8 +158,13 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     hub.neighbours.share(entrance.counters.drain, entrance.counters.take)
     upkeep = Upkeep(hub)
     vitals = Vitals(hub, journal, store.database, _folder(settings))
-    vigil = Vigil(store.revocations, store.keys, entrance.revocations, entrance.guard.openness, hub)
-    await vigil.look()  # nobody is let in before it is known what was revoked
+
+    def on_closed() -> None:
+        entrance.bound()
+        sockets.bound(limits_of(entrance.settings, open_to_all=False))
+
+    openness = entrance.guard.openness
+    vigil = Vigil(store.revocations, store.keys, entrance.revocations, openness, hub, on_closed=on_closed)
     log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
     hour = Hour(lambda: _sampled(counters, refusals, journal, hub), GROWING)
     sweeping = sweep(store.idempotency)
@@ -174,6 +179,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
     _run(stack, quota.run())
     sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals, log_access, census.check)
     _run(stack, sockets.arrivals.run())
+    await vigil.look()  # nobody is let in before it is known what was revoked
     app = create_app(
         Parts(
             hub=hub,
@@ -201,8 +207,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             warnings=vitals.warnings,
             alone=store.embedded,
             operations=Operations(hour, checkpointer.fold, upkeep.drain),
-        ),
-        cors=settings.origins,
+        )
     )
     app.router.routes.append(asgi.route(sockets))
     app.router.routes.extend(pages.routes())

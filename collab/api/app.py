@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from collab import __version__
 from collab.api import (
@@ -36,6 +36,7 @@ from collab.api.edge import API, Edge
 from collab.api.parts import Parts
 from collab.api.polls import Polls
 from collab.api.reception import Reception
+from collab.auth.guard import Guard
 
 EXPOSED = ["ETag", "Location", "Next-After", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"]
 ROUTERS = (
@@ -56,11 +57,20 @@ ROUTERS = (
 )
 
 
-def create_app(parts: Parts, cors: Iterable[str] = ()) -> FastAPI:
-    """Builds the application around running services; whoever calls it starts and stops them.
+class Cors(CORSMiddleware):
+    """For the same pages that the door lets in, whichever these are at the moment."""
 
-    `cors` are the origins, besides the service's own, whose pages may call; the same that the door lets in.
-    """
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        super().__init__(app, allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED)
+        self._guard = guard
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """See CORSMiddleware."""
+        return self._guard.names(origin)
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """Builds the application around running services; whoever calls it starts and stops them."""
     app = FastAPI(
         title="collab",
         version=__version__,
@@ -79,10 +89,7 @@ def create_app(parts: Parts, cors: Iterable[str] = ()) -> FastAPI:
     problems.install(app, parts.refusals)
     openapi.install(app)
     app.add_middleware(Polls, parts=parts)
-    if cors:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=list(cors), allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
-        )
+    app.add_middleware(Cors, guard=parts.door.guard)
     app.add_middleware(Edge, limits=parts.limits)  # it makes the path that all others see
     app.add_middleware(Reception, log=parts.log_access)  # added last, so outermost
     return app

@@ -91,6 +91,10 @@ class Guard:
         """From now on: other keys, pages and proxies. Who is inside already stays."""
         self._authenticator, self._origins, self._proxies = authenticator, origins, proxies
 
+    def names(self, origin: str) -> bool:
+        """Whether pages of this origin, another than the service's own, may call."""
+        return self._origins.names(origin)
+
     def address(self, approach: Approach) -> str:
         """Where the caller is, as far as named proxies say."""
         return self._proxies.client(approach.peer, approach.forwarded_for)

@@ -49,6 +49,10 @@ class Origins:
             return parsed in self.allowed
         return parsed in self.allowed or parsed == parse_origin(f"{_SOCKET_SCHEMES.get(scheme, scheme)}://{host}")
 
+    def names(self, origin: str) -> bool:
+        """Whether it is one of those named; CORS tells their pages so."""
+        return parse_origin(origin) in self.allowed
+
 
 def _exact(text: str) -> Origin:
     parsed = parse_origin(text)

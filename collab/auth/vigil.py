@@ -40,14 +40,17 @@ class Vigil:
         openness: Openness,
         hub: Hub,
         clock: Callable[[], float] = time.time,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`clock`: Unix seconds."""
+        """`clock`: Unix seconds; `on_closed` is called once the node is open no more."""
         self._store = store
         self._keys = keys
         self._revocations = revocations
         self._openness = openness
         self._hub = hub
         self._clock = clock
+        self._on_closed = on_closed
+        self._was_open = False
         self._since = self._clock() - REMEMBERED_S
         self._failing = False
 
@@ -85,13 +88,17 @@ class Vigil:
             ended, lowered = ended + more_ended, lowered + more_lowered
         self._since = began - OVERLAP_S
         self._revocations.forget(began)
-        if self._openness.open and (await self._keys.list(1)).items:
+        if self._openness.open:
+            self._was_open = True
+            self._openness.open = not (await self._keys.list(1)).items
+        if self._was_open and not self._openness.open:  # a key exists now, or tokens are trusted since a reload
             ended += self._close_the_node()
         return ended, lowered
 
     def _close_the_node(self) -> int:
-        self._openness.open = False
-        log.warning("closed: a key exists now, so everybody needs one")
+        self._was_open = False
+        log.warning("closed: everybody needs a key or a token now")
+        self._on_closed()
         return self._shrink(lambda principal, document: Access.NONE if principal.kind == "open" else None)[0]
 
     def _apply(self, revocation: Revocation) -> tuple[int, int]:

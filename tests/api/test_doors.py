@@ -85,7 +85,8 @@ async def test_an_unchanged_poll_is_no_back_door(api: Service) -> None:
 
 async def test_cors_names_the_same_set(api: Service) -> None:
     """A preflight of a named page passes and exposes the ETag; others get no permission."""
-    app = create_app(api.parts, cors=["https://app.example"])
+    door = Door(Guard(Anyone(api.people), GrantPolicy(), Origins(["https://app.example"]), Openness(True)))
+    app = create_app(replace(api.parts, door=door))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as client:
         asked = {"access-control-request-method": "PUT", "origin": "https://app.example"}
         answer = await client.options("/api/documents/d", headers=asked)

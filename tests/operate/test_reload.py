@@ -13,9 +13,13 @@ import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import ConnectionClosedError
 
 from collab_client import Documents, NotAllowed, connect, text
-from tests.server import Server, running_server, wait_until
+from loadtests.contrast.tls import make_certificate
+from tests.patience import PATIENCE_S
+from tests.server import Server, command, running_server, wait_until
 
 OLD, NEW = token_urlsafe(48), token_urlsafe(48)
 
@@ -86,3 +90,62 @@ def test_a_settings_file_is_below_the_environment_and_flags(tmp_path: Path, monk
     file.unlink()
     with pytest.raises(ValueError, match="cannot be read"):
         settings.reread()
+
+
+async def test_tokens_close_an_open_node(tmp_path: Path) -> None:
+    """Who came while everybody might is asked again; pages that are named may call from then on."""
+    settings = tmp_path / "collab.env"
+    settings.write_text("")
+    with running_server(tmp_path / "data", "--settings-file", str(settings)) as server:
+        async with open_socket(f"{server.socket_url}/d") as socket, httpx2.AsyncClient(base_url=server.url) as client:
+            settings.write_text(
+                f"COLLAB_JWT_ISSUER=me\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET={NEW}\n"
+                "COLLAB_ORIGINS=https://App.example:443\n"
+            )
+            await asyncio.to_thread(hang_up, server, "settings were reloaded")
+            with pytest.raises(ConnectionClosedError) as closed:
+                async with asyncio.timeout(PATIENCE_S):
+                    while True:
+                        await socket.recv()
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 4401
+            asked = {"origin": "https://app.example", "access-control-request-method": "PUT"}
+            answer = await client.options("/api/documents/d", headers=asked)
+            assert answer.headers.get("access-control-allow-origin") == "https://app.example"
+
+
+def test_the_first_key_brings_the_rates_of_a_closed_node(tmp_path: Path) -> None:
+    """Nobody slows a developer's own loopback; but with a key it is where a proxy forwards the world to."""
+    with running_server(tmp_path / "data") as server:
+        assert "ratelimit-policy" not in httpx2.get(f"{server.url}/api/documents").headers
+        key = command("keys", "create", "first", "--data", str(tmp_path / "data")).strip()
+        answer = httpx2.get(f"{server.url}/api/documents", headers={"authorization": f"Bearer {key}"})
+        assert answer.status_code == 200
+        assert '"key";q=30000;w=60' in answer.headers["ratelimit-policy"]
+
+
+def test_a_certificate_that_is_none_changes_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, secret, settings = make_certificate(tmp_path), tmp_path / "secret", tmp_path / "collab.env"
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+    secret.write_text(OLD)
+    settings.write_text(
+        f"COLLAB_JWT_ISSUER=me\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET_FILE={secret}\n"
+        f"COLLAB_SSL_CERTFILE={made.certificate}\nCOLLAB_SSL_KEYFILE={made.key}\n"
+    )
+    with running_server(tmp_path / "data", "--settings-file", str(settings)) as server:
+        with httpx2.Client(base_url=server.url) as client:
+            secret.write_text(NEW)
+            made.certificate.write_text("half a copy")
+            hang_up(server, "settings were not reloaded")
+            for signed, status in ((OLD, 200), (NEW, 401)):
+                headers = {"authorization": f"Bearer {token(signed)}"}
+                assert client.get("/api/documents", headers=headers).status_code == status
+
+
+def test_commands_know_the_settings_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "collab.env"
+    file.write_text(f"COLLAB_DATA={tmp_path / 'data'}\n")
+    monkeypatch.chdir(tmp_path)
+    command("keys", "create", "backend", env={"COLLAB_SETTINGS_FILE": str(file)})
+    assert (tmp_path / "data" / "collab.db").exists()
+    assert "sound" in command("db", "check", env={"COLLAB_SETTINGS_FILE": str(file)})
+    assert not (tmp_path / ".collab").exists()
