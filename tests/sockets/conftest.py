@@ -117,6 +117,18 @@ async def address(stack: AsyncExitStack, ground: Ground, nodes: list[Node]) -> i
     return front.port
 
 
+class PromptServer(uvicorn.Server):
+    """Ends when it is told to: uvicorn's looks every tenth of a second, which a hundred tests would wait for."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.told.wait()
+
+
 async def serving(stack: AsyncExitStack, sockets: Sockets, shell: str, limits: Limits) -> int:
     """Serves until the stack is closed; returns the port."""
     config = uvicorn.Config(
@@ -130,12 +142,12 @@ async def serving(stack: AsyncExitStack, sockets: Sockets, shell: str, limits: L
         log_config=None,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     server.capture_signals = nullcontext  # type: ignore[method-assign]  # pytest keeps its own
     task = asyncio.create_task(server.serve())
 
     async def stop() -> None:
-        server.should_exit = True
+        server.told.set()
         await task
 
     stack.push_async_callback(stop)
