@@ -32,7 +32,8 @@ Data = Annotated[Path | None, typer.Option(help="Folder of the embedded database
 DatabaseUrl = Annotated[str | None, typer.Option(help="postgresql://… or sqlite:///…")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 Scopes = Annotated[
-    list[Scope] | None, typer.Option("--scope", help="Repeat for several. [dim]read, write, tickets[/dim]")
+    list[Scope] | None,
+    typer.Option("--scope", help="Repeat for several. [dim]documents:read, documents:write, tickets:create[/dim]"),
 ]
 Documents = Annotated[
     list[str] | None, typer.Option(help="Limit to ids like this; * is any run of characters. Repeat for several.")

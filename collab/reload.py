@@ -14,6 +14,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from collab import logs
+from collab.errors import UnsafeSettings
 from collab.services import Services
 from collab.settings import Settings, plain
 
@@ -43,7 +44,7 @@ class Reload:
         try:
             settings = self._services.settings.reloaded()
             if self._server.ssl is not None and settings.ssl_certfile is not None:
-                _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings)  # raises before anything has changed
+                load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings)  # before anything has changed
             await self._services.entrance.retrust(settings)
             self._take_certificate(settings)
         except (ValidationError, ValueError, OSError) as error:  # UnsafeSettings is a ValueError
@@ -56,9 +57,14 @@ class Reload:
 
     def _take_certificate(self, settings: Settings) -> None:
         if self._server.ssl is not None and settings.ssl_certfile is not None:
-            _load(self._server.ssl, settings)
+            load_certificate(self._server.ssl, settings)
 
 
-def _load(context: ssl.SSLContext, settings: Settings) -> None:
-    assert settings.ssl_certfile is not None
-    context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    """Raises UnsafeSettings, naming the files."""
+    files = settings.ssl_certfile, settings.ssl_keyfile
+    try:
+        context.load_cert_chain(files[0] or "", files[1])
+    except OSError as error:  # what is wrong in them, too; it names no file by itself
+        named = " and ".join(map(str, filter(None, files)))
+        raise UnsafeSettings(f"the certificate cannot be used ({named}): {error}") from None

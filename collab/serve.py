@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import uvicorn
 
 from collab.errors import CollabError, UnsafeSettings
 from collab.hatch import Hatch, path_beside
-from collab.reload import Reload
+from collab.reload import Reload, load_certificate
 from collab.services import Services
 from collab.settings import Settings
 from collab.sockets.fast import FastProtocol
@@ -129,6 +130,8 @@ async def _serve(
     sockets: list[socket.socket] | None,
     beat: Callable[[], None],
 ) -> None:
+    if settings.ssl_certfile is not None:
+        load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), settings)
     beating = asyncio.create_task(_beat(beat))
     async with Services.open(settings) as services:
         traced = Traced(services.app, services.node) if wanted() else None

@@ -106,7 +106,9 @@ class Settings(BaseSettings):
     engine_workers: int = Field(2, ge=1, description="Child processes for content work.")
     engine_call_s: float = Field(20.0, gt=0, description="Longest content call.")
     drain_s: float = Field(8.0, gt=0, description="Longest graceful shutdown.")
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_level: str = Field(
+        "info", pattern="(?i)^(debug|info|warning|error|critical)$", description="debug, info, warning or error."
+    )
 
     @field_validator("origins", "trusted_proxies", "jwt_algorithms", mode="before")
     @classmethod

@@ -31,14 +31,19 @@ class Service:
     """The REST API at a URL."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        """Raises Refusal for a URL that is none."""
+        """Raises Refusal for a URL or a key that is none."""
         import httpx2
 
         if not url.startswith(("http://", "https://")):
             raise Refusal(f"not the address of a service: {url!r} (like https://collab.example.com)", USAGE)
         self.url = url.rstrip("/")
         self.headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self._client = httpx2.Client(base_url=f"{self.url}/api/", headers=self.headers, timeout=TIMEOUT_S)
+        try:
+            self._client = httpx2.Client(base_url=f"{self.url}/api/", headers=self.headers, timeout=TIMEOUT_S)
+        except UnicodeEncodeError:
+            raise Refusal("the key holds characters that no key has; was it copied whole?", USAGE) from None
+        except httpx2.InvalidURL as error:
+            raise Refusal(f"not the address of a service: {url!r} ({error})", USAGE) from None
 
     def __enter__(self) -> Self:
         return self

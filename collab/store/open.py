@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from collab.errors import StorageUnavailable
+from collab.errors import StorageUnavailable, UnsafeSettings
 from collab.store import migrate
 from collab.store.audit import SqlAudit
 from collab.store.catalog import SqlCatalog
@@ -49,7 +49,7 @@ def connect(url: str, sync: str = "full", readonly: bool = False) -> Database:
         return SqliteDatabase(path_of(url), sync, readonly)
     if scheme in ("postgresql", "postgres"):
         return PostgresDatabase(url.replace("postgres://", "postgresql://", 1), sync)
-    raise ValueError(f"no store for {scheme}:// (sqlite:///path or postgresql://…)")
+    raise UnsafeSettings(f"no store for {scheme}:// (sqlite:///path or postgresql://…)")
 
 
 @asynccontextmanager

@@ -135,6 +135,11 @@ def test_whoever_has_no_key_is_told_where_to_give_it(cli: Cli) -> None:
     assert "not the address" in cli("docs", "list", "--url", "localhost:8000", code=2)
 
 
+@pytest.mark.parametrize("given", [{"COLLAB_KEY": "ck_é"}, {"COLLAB_URL": "http://127.0.0.1:80a"}])
+def test_a_key_or_an_address_that_is_none_is_told_in_one_line(cli: Cli, given: dict[str, str]) -> None:
+    cli("docs", "list", code=2, **given)
+
+
 @pytest.mark.parametrize("words", [["docs", "rename", "d"], ["docs", "list", "-m", "team"], ["docs", "nonsense"]])
 def test_wrong_usage_ends_with_2(cli: Cli, words: list[str]) -> None:
     result = CliRunner().invoke(app, words, env=cli.env)

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from collab_client import Documents, NotAllowed, connect, text
 from loadtests.contrast.tls import make_certificate
+from tests import zygote
 from tests.patience import PATIENCE_S
 from tests.server import Server, command, running_server, wait_until
 
@@ -149,3 +150,21 @@ def test_commands_know_the_settings_file_too(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "data" / "collab.db").exists()
     assert "sound" in command("db", "check", env={"COLLAB_SETTINGS_FILE": str(file)})
     assert not (tmp_path / ".collab").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--ssl-certfile", "/no/such.pem"), "/no/such.pem"),
+        (("--database-url", "mysql://me:hidden@there/x"), "sqlite:///path or postgresql://"),
+        (("--log-level", "loud"), "log_level"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_in_one_line(tmp_path: Path, flags: tuple[str, ...], told: str) -> None:
+    with (tmp_path / "said").open("w+b") as output:
+        words = ["serve", "--port", "0", "--data", str(tmp_path / "data"), *flags]
+        status = zygote.start(words, dict(os.environ), output.fileno()).wait(PATIENCE_S)
+        output.seek(0)
+        said = output.read().decode()
+    assert status == 2 and told in said and "hidden" not in said, said
+    assert said.startswith("collab: ") and said.count("\n") == 1
