@@ -215,11 +215,15 @@ class Hub:
     def pause(self, slot: Slot, session: Session) -> None:
         """The socket's outbox is full."""
         self.counters.slow_readers += 1
+        session.resuming = False
         slot.room.pause(session, monotonic())
 
     def resume(self, slot: Slot, session: Session) -> None:
         """The socket's outbox has drained."""
-        slot.room.resume(session)
+        if session.behind is not None and slot.room.history.is_much(session.behind[0]):
+            self.reception.inspection.resume(slot, session)
+        else:
+            slot.room.resume(session)
 
     # ------------------------------------------------------------------ REST's door to the same path
 

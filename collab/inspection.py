@@ -153,6 +153,11 @@ class Inspection:
         session.outbox.hold()
         self._start(slot, session, self._rest(slot, session, session.aside, pause_s))
 
+    def resume(self, slot: Slot, session: Session) -> None:
+        """Gathers what a slow reader has missed, in turns, and shows it unless its outbox is full again by then."""
+        session.resuming = True
+        self._start(slot, session, self._resume(slot.room, session))
+
     def catch_up(self, slot: Slot) -> None:
         """Takes what had waited for others and is still not ready."""
         overdue, slot.room.overdue = slot.room.overdue, []
@@ -177,6 +182,18 @@ class Inspection:
             session.outbox.refuse(CollabError())
         finally:
             self._release(slot)
+
+    async def _resume(self, room: Room, session: Session) -> None:
+        pause_s = session.allowance.work.take(_now(), min(_dearness_s(room), self._limits.work_burst_s))
+        await asyncio.sleep(min(pause_s, PAUSE_S_MAX))
+        known = session.owes_answer
+        owed = await self._turns.steps(room.history.answering(known)) if known is not None else None
+        if not session.resuming or session.behind is None:
+            return
+        missed = await self._turns.steps(room.history.gathering(*session.behind))
+        if session.resuming:
+            session.resuming = False
+            room.resume(session, missed, owed if session.owes_answer is known else None)
 
     async def _overdue(self, slot: Slot, session: Session, checked: Checked, typed: bool) -> None:
         session.contested -= 1
@@ -228,7 +245,7 @@ class Inspection:
         answer = await self._turns.steps(room.history.answering(known))
         if session in room.sessions:
             room.step1(session, known, answer)
-        return len(room.history.index.parts) * WORK_S_PER_PART if room.history.index is not None else 0.0
+        return _dearness_s(room)
 
     async def _take(self, slot: Slot, session: Session, checked: Checked, typed: bool) -> None:
         """Into the room; what cannot go in as it is, is cut elsewhere first."""
@@ -307,6 +324,11 @@ class Inspection:
             with suppress(CollabError):
                 room.submit(checked, session.principal.id, session.id, _now())
                 self._settle(slot)
+
+
+def _dearness_s(room: Room) -> float:
+    """What an answer costs beyond its bytes, in seconds."""
+    return len(room.history.index.parts) * WORK_S_PER_PART if room.history.index is not None else 0.0
 
 
 def _is_ready(checked: Checked, clocks: Clocks) -> bool:

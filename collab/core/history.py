@@ -19,6 +19,7 @@ from collab.protocol.messages import EMPTY_UPDATE, encode_step2, encode_update
 MERGED_BYTES = 4 * 1024  # larger updates are sent as they are: parsing them again could hold up the loop
 CHUNK_BYTES = 16 * 1024  # a chunk this large is sealed: merging it again for each join would cost more than its frame
 
+MISSED_AT_ONCE = 500  # updates that a slow reader has missed: to merge so many costs a millisecond or two
 ANSWERS_KEPT = 4  # in a storm nearly all come back with the same vector, and some with one a moment older
 KEY_CLIENTS_MAX = 10_000  # a vector of more is not compared: that would cost a millisecond or more
 ANSWER_BYTES_KEPT = 256 * 1024  # a larger one costs its bytes more than its making
@@ -239,6 +240,24 @@ class History:
             return self.answer(vector)
         missed = [item.update for item in self.tail[position - self._folded :]]
         return b"".join(wire for _, wire in self._chunk(missed)) if missed else b""
+
+    def is_much(self, position: int) -> bool:
+        """Whether what came since is better gathered in steps."""
+        return self.is_dear if position < self._folded else self.position - position > MISSED_AT_ONCE
+
+    def gathering(self, position: int, vector: dict[int, int]) -> Iterator[bytes | None]:
+        """`since` in steps: None at each, then the frames, which hold all that came until then."""
+        wires: list[bytes] = []
+        while self._folded <= position < self.position:
+            first = position - self._folded
+            missed = [item.update for item in self.tail[first : first + MISSED_AT_ONCE]]
+            wires += (wire for _, wire in self._chunk(missed))
+            position += len(missed)
+            yield None
+        if position < self._folded:
+            yield from self.answering(vector)
+        else:
+            yield b"".join(wires)
 
     @staticmethod
     def _with_step2(frames: list[bytes]) -> bytes:

@@ -109,17 +109,21 @@ class Room:
             session.slow_since = now
             self.live.pop(session, None)
 
-    def resume(self, session: Session) -> None:
-        """Its outbox has drained: one diff against what it last had, then it is live. It may fill again at once."""
+    def resume(self, session: Session, missed: bytes | None = None, answer: bytes | None = None) -> None:
+        """Its outbox has drained: one diff against what it last had, then it is live. It may fill again at once.
+
+        `missed` and the `answer` that it is owed: by whoever has just gathered them.
+        """
         if session.behind is None or session not in self.sessions:
             return
         (position, vector), session.behind, session.slow_since = session.behind, None, None
         self.live[session] = session.outbox.write
         present = self.awareness.present()
-        session.write(self.history.since(position, vector) + frame(encode_awareness(present or NOBODY)))
+        missed = self.history.since(position, vector) if missed is None else missed
+        session.write(missed + frame(encode_awareness(present or NOBODY)))
         if session.owes_answer is not None and session.behind is None:
             known, session.owes_answer = session.owes_answer, None
-            session.write(self.history.answer(known))
+            session.write(self.history.answer(known) if answer is None else answer)
         if session.asked and session.behind is None:
             session.write(self.ask(session))
         self.promises.answer(session)

@@ -80,6 +80,7 @@ class Session:
         "principal",
         "refused",
         "renewing",
+        "resuming",
         "returning",
         "saved",
         "silent_spans",
@@ -113,6 +114,7 @@ class Session:
         self.behind: tuple[int, dict[int, int]] | None = None  # what it last had (history mark, state vector), if slow
         self.owes_answer: dict[int, int] | None = None  # a step 1 that came while its outbox was full
         self.slow_since: float | None = None
+        self.resuming = False  # its outbox has drained, and what it missed is being gathered
         self.silent_spans = 0  # how often in a row it was not heard
         self.owes_step2 = False  # its questions are about what it will send with its first step 2, too (y-sweet)
         self.returning = False  # its step 1 said that it has been in this document before

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from collab.core.history import MISSED_AT_ONCE
 from collab.crdt.checked import Checked
 from collab.crdt.clocks import AT_ONCE, Clocks, _chunks, is_long
 from collab.crdt.diff import PARTS_AT_ONCE, _run, diff
@@ -333,6 +334,57 @@ async def test_a_base_that_is_folded_while_an_answer_is_made_is_answered_for_ane
     updates = [body for kind, body in map(decode, outbox.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
     got = merge(updates)
     assert IdRanges.of(check(got).runs) == IdRanges.of(check(diff(newer, None, {1: 1})).runs)
+
+
+@pytest.mark.parametrize("since", ["fold", "tail"])
+async def test_what_a_slow_reader_missed_is_gathered_in_turns(bench: Bench, since: str) -> None:
+    clients, edits = 4 * PARTS_AT_ONCE, 4 * MISSED_AT_ONCE
+    slot, _ = await _base_of_many(bench, clients)
+    _, reader, outbox = await bench.enter()
+    writer = (await bench.enter())[1]
+    bench.hub.pause(slot, reader)
+    for clock in range(edits if since == "tail" else 1):
+        bench.hub.receive(slot, writer, encode_update(typed(9_999_999, clock, "x")))
+        bench.hub.tick(slot)
+    state = merge([slot.room.history.base or b"", *(item.update for item in slot.room.history.tail)])
+    if since == "fold":
+        await bench.journal.flush()
+        slot.room.history.rebase(state, StateIndex.decode(build(state), state), slot.room.ledger.seq)
+    bench.hub.receive(slot, reader, encode_step1(vector({1: 1})))
+    await _by_turn(lambda: 0, lambda: reader.owes_answer is not None and reader.aside is None)
+    looked_at: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.crdt.diff._run", lambda *args: looked_at.append(1) or _run(*args))
+        patch.setattr("collab.core.history.check", lambda update: looked_at.append(1) or check(update))
+        bench.hub.resume(slot, reader)
+        bench.hub.receive(slot, writer, encode_update(typed(9_999_999, edits if since == "tail" else 1, "meanwhile")))
+        by_turn = await _by_turn(lambda: len(looked_at), lambda: reader.behind is None)
+    assert max(later - before for before, later in pairwise(by_turn)) <= max(PARTS_AT_ONCE, MISSED_AT_ONCE) + 5, (
+        "and what was typed meanwhile"
+    )
+    assert by_turn[-1] >= clients
+    shown = [body for kind, body in map(decode, outbox.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
+    assert shown[-1] == b"\x00\x00", "the answer that it was owed came last"
+    assert (9_999_999, 0, edits + 9 if since == "tail" else 10) in check(merge(shown)).runs
+    assert not reader.allowance.work.is_full(asyncio.get_running_loop().time())
+
+
+async def test_a_reader_that_is_full_again_before_it_was_shown_what_it_missed_waits_on(bench: Bench) -> None:
+    slot, _ = await _base_of_many(bench, 4 * PARTS_AT_ONCE)
+    _, reader, outbox = await bench.enter()
+    writer = (await bench.enter())[1]
+    bench.hub.pause(slot, reader)
+    for clock in range(2 * MISSED_AT_ONCE):
+        bench.hub.receive(slot, writer, encode_update(typed(9_999_999, clock, "x")))
+        bench.hub.tick(slot)
+    bench.hub.resume(slot, reader)
+    bench.hub.pause(slot, reader)
+    await _by_turn(lambda: 0, lambda: not bench.hub.reception.inspection._tasks)
+    assert reader.behind is not None and reader not in slot.room.live and outbox.take() == []
+    bench.hub.resume(slot, reader)
+    await _by_turn(lambda: 0, lambda: reader.behind is None)
+    shown = [body for kind, body in map(decode, outbox.take()) if kind is Kind.UPDATE]
+    assert check(merge(shown)).runs == ((9_999_999, 0, 2 * MISSED_AT_ONCE),)
 
 
 async def test_dear_answers_are_charged(bench: Bench) -> None:
