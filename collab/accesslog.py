@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import orjson
@@ -57,9 +58,15 @@ class AccessLog:
         """Writes what is queued."""
         if self._write is None or not self._queue:
             return
-        lines = [self._line(*self._queue.popleft()) for _ in range(len(self._queue))]
+        lines = [self._line(*each) for each in self._taken()]
         self._dropped = 0
         self._write("".join(lines))
+
+    def _taken(self) -> Iterator[tuple[float, str, dict[str, object]]]:
+        """What is queued, each to one: when the log ends a thread may be at it, too."""
+        with suppress(IndexError):
+            for _ in range(len(self._queue)):
+                yield self._queue.popleft()
 
     def _line(self, at: float, event: str, fields: dict[str, object]) -> str:
         shown: dict[str, object] = {"event": event, "level": "info"}

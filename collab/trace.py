@@ -103,6 +103,9 @@ def describe(data: bytes, limits: Limits, content: bool) -> tuple[str, dict[str,
 
 
 def _update(body: bytes, limits: Limits, content: bool) -> dict[str, Any]:
+    """Of one that is too large to be read on the event loop only its size."""
+    if len(body) > limits.inline_bytes_max:
+        return {"body_bytes": len(body)}
     checked = check(body, limits)
     told: dict[str, Any] = {
         "adds": [f"{client}: {first}-{end - 1}" for client, first, end in checked.runs[:8]],

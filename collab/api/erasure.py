@@ -6,12 +6,15 @@ updates name the clients of the old lineage; `Room` refuses whoever names one of
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from collab.api.parts import Parts
 from collab.bus.base import Kind
 from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.crdt.index import StateIndex
-from collab.errors import Conflict, LineageRetired, NotFound
+from collab.errors import BadUpdate, Conflict, LineageRetired, NotFound
 from collab.store.base import Stored
 from collab.types import DocumentId
 
@@ -36,10 +39,10 @@ async def erase(parts: Parts, document: DocumentId) -> None:
         else:
             await parts.catalog.set_deleted(document, True)
             await _purge(parts, document, shown)
+    finally:  # its rows may be gone although the file could not be swept
         slot = parts.hub.slots.get(document)
         if slot is None or slot.room.lineage == head.lineage:  # opened again meanwhile; else made anew already
             parts.hub.evict(document, LineageRetired())
-    finally:
         parts.hub.neighbours.tell(Kind.LOOK, document)
 
 
@@ -54,7 +57,8 @@ async def _purge(parts: Parts, document: DocumentId, shown: set[int]) -> bool:
     if head is None or stored is None:
         return True  # somebody else has purged it
     try:
-        await parts.catalog.purge(document, frozenset(shown | authors_of(stored)), head.seq)
+        authors = await asyncio.to_thread(authors_of, stored)  # a first sync in the log takes seconds to read
+        await parts.catalog.purge(document, authors | shown, head.seq)
     except NotFound:
         return True
     except Conflict:
@@ -70,5 +74,6 @@ def authors_of(stored: Stored) -> frozenset[int]:
         found.update(part.client for part in index.parts)
     for row in stored.rows:
         for entry in row.entries:
-            found.update(client for client, _, _ in check(entry.update, STORED).runs)
+            with suppress(BadUpdate):  # what cannot be read can be purged all the same
+                found.update(client for client, _, _ in check(entry.update, STORED).runs)
     return frozenset(found)

@@ -11,12 +11,14 @@ from uuid import uuid4
 import pycrdt
 import pytest
 
+from collab.core.session import Session
 from collab.crdt.index import build
-from collab.errors import LineageRetired
+from collab.errors import LineageRetired, StorageUnavailable
 from collab.protocol.messages import encode_step1, encode_step2, encode_update
-from collab.store.base import Append, Checkpoint, Entry, Stored
-from collab.types import Access, DocumentId
+from collab.store.base import UNBORN, Append, Checkpoint, Entry, Stored
+from collab.types import ANONYMOUS, Access, DocumentId
 from tests.api.service import BINARY, Service, until
+from tests.fakes import Recorder
 from tests.updates import typed
 
 SECRET = "SECRET-4711-PASSPORT"
@@ -130,6 +132,42 @@ async def test_who_is_connected_is_told_and_cannot_write(api: Service, tmp_path:
             peer.edit(typed(77, 0, f"late {SECRET}"))
     assert (await api.store.log.heads(["d"])) == {}
     assert files_with(tmp_path, SECRET) == []
+
+
+@pytest.mark.sqlite_only
+async def test_who_came_back_meanwhile_is_sent_away_although_the_file_could_not_be_swept(
+    api: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are gone, but a long read, a backup's, keeps the WAL from being emptied: that is said, as a 503."""
+    await write_everywhere(api)
+    reader = Recorder()
+
+    async def busy() -> None:
+        raise StorageUnavailable("readers kept the WAL from being emptied")
+
+    async def load(document: DocumentId, deleted: bool = False) -> Stored | None:
+        if deleted:  # the purge looks at who has written
+            session = Session("s", ANONYMOUS, Access.READ, reader, api.parts.limits)
+            api.parts.hub.join(await api.parts.hub.open("d"), session)
+        return await real(document, deleted)
+
+    real = api.store.log.load
+    with monkeypatch.context() as patch:
+        patch.setattr(api.store.database, "erase", busy)
+        patch.setattr(api.parts.log, "load", load)
+        assert (await api.client.delete("/api/documents/d", params={"purge": True})).status_code == 503
+    assert (await api.store.log.heads(["d"])) == {}
+    assert isinstance(reader.closed, LineageRetired)
+    assert (await api.client.get("/api/documents/d/state")).status_code == 404
+
+
+async def test_what_cannot_be_read_can_be_purged(api: Service) -> None:
+    """The log of an older version, say, holds what the gate refuses today."""
+    await api.create()
+    for update in (typed(1, 0, "a"), b"\xff\xff", typed(2, 0, "b")):
+        await api.store.log.append([Append("d", UNBORN, uuid4().bytes, [Entry("a", "s", update)])])
+    assert (await api.client.delete("/api/documents/d", params={"purge": True})).status_code == 204
+    assert (await api.store.log.load("d")).retired_authors >= {1, 2}  # type: ignore[union-attr]
 
 
 async def test_purging_while_many_write(api: Service, tmp_path: Path) -> None:

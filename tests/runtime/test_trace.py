@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from collab.crdt.checked import Checked
 from collab.limits import DEFAULT
 from collab.protocol.messages import encode_awareness, encode_status, encode_update
 from collab.trace import HELD_MAX, Line, Trace, describe
@@ -45,3 +48,14 @@ def test_what_cannot_be_decoded_is_told_as_such() -> None:
     assert describe(b"", DEFAULT, False)[0] == "undecodable"
     assert describe(encode_update(b"\xff\xff"), DEFAULT, True)[0] == "undecodable"
     assert describe(encode_awareness(b"\x00"), DEFAULT, False) == ("awareness", {"body_bytes": 1})
+
+
+def test_a_large_update_is_not_read_for_who_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading it would hold up the loop: it is checked elsewhere, and so is only told to be there."""
+
+    def never(*_: object) -> Checked:
+        raise AssertionError
+
+    monkeypatch.setattr("collab.trace.check", never)
+    large = typed(1, 0, "x" * DEFAULT.inline_bytes_max)
+    assert describe(encode_update(large), DEFAULT, True) == ("update", {"body_bytes": len(large)})
