@@ -90,11 +90,19 @@ class Target:
         head = await self.head()
         slot = await self._open(head)
         try:
+            if slot.room.lineage == UNBORN:  # the document was made since its room was opened
+                await self._name(slot)
             if head.seq > slot.room.ledger.seq and not self.parts.alone:  # another node's commit, not heard yet
                 await self.parts.hub.neighbours.gaps.reach(slot, head.seq)
             yield slot
         finally:
             self.parts.hub.release(slot)
+
+    async def _name(self, slot: Slot) -> None:
+        """Gives the room the lineage that its document has by now, as its first commit would."""
+        head = await self.head()
+        if slot.room.lineage == UNBORN and slot.failed is None:
+            slot.room.lineage = head.lineage
 
     async def _open(self, head: Head) -> Slot:
         hub = self.parts.hub

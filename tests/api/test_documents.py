@@ -221,3 +221,14 @@ async def test_unknown_paths_and_methods_are_problems(api: Service) -> None:
     answer = await api.client.put("/api/documents/a%2Fb")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+
+
+@pytest.mark.everywhere
+async def test_a_document_made_while_its_room_was_open_has_its_version_there_too(api: Service) -> None:
+    """Somebody looks at an id that is free yet, then it is created: one version, wherever it is asked for."""
+    async with api.socket("d"), api.socket("d"):
+        version = (await api.create())["version"]
+        for _ in range(2):
+            read = await api.client.get("/api/documents/d/state")
+            assert read.headers["etag"] == f'"{version}"'
+        assert (await api.post(typed(1, 0, "a"))).json()["version"] == f"{str(version).partition('.')[0]}.1"
