@@ -375,11 +375,11 @@ class Hub:
                 self.neighbours.leave(room.document)
             self._fail(slot, error)
             return
-        born, room.lineage = room.lineage == UNBORN, done.lineage
+        room.lineage = done.lineage
         room.committed(done.first_seq, done.last_seq)
         self.advanced(slot)
         self.neighbours.committed(slot, updates, done.first_seq, done.last_seq)
-        if born and slot.creator is not None:
+        if done.first_seq == 1 and slot.creator is not None:
             self._on_born(room.document, slot.creator)
 
     def advanced(self, slot: Slot) -> None:

@@ -18,7 +18,7 @@ from collab.crdt.index import build
 from collab.errors import AuthorIdInUse, Draining, EngineUnavailable, Gone, Overloaded, SlowReader, StorageUnavailable
 from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_step1, encode_step2, encode_update
 from collab.services import UPDATES_PER_ROW, consider
-from collab.store.base import Stored
+from collab.store.base import Append, Appended, Stored
 from tests.flaky_log import FlakyLog
 from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
@@ -514,6 +514,26 @@ async def test_an_edit_that_changes_nothing_is_answered_when_what_it_found_is_on
     bench.hub.settings = replace(bench.hub.settings, commit_wait_s=PATIENCE_S)
     assert await bench.hub.edit(slot, "ada", write) == (1, False)
     assert (await bench.store.log.heads(["doc"]))["doc"].seq == 1
+
+
+async def test_who_made_a_document_is_told_even_if_its_lineage_was_read_before_the_commit_was_heard_of(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(bench.hub, "_on_born", lambda document, author: told.append((document, author)))
+    slot, session, _ = await bench.enter()
+    real = bench.store.log.append
+
+    async def read_meanwhile(batch: Sequence[Append]) -> Sequence[Appended]:
+        done = await real(batch)
+        slot.room.lineage = (await bench.store.log.heads(["doc"]))["doc"].lineage
+        return done
+
+    monkeypatch.setattr(bench.store.log, "append", read_meanwhile)
+    for clock in range(2):
+        bench.hub.receive(slot, session, encode_update(typed(1, clock, "x")))
+        await settled(bench)
+    assert told == [("doc", "ada")]
 
 
 async def test_an_unloaded_room_is_freed_at_once(bench: Bench) -> None:
