@@ -207,6 +207,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
             warnings=vitals.warnings,
             alone=store.embedded,
             operations=Operations(hour, checkpointer.fold, upkeep.drain),
+            seats=sockets.seats,
         )
     )
     app.router.routes.append(asgi.route(sockets))

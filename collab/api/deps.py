@@ -10,6 +10,8 @@ from typing import Annotated, cast
 from fastapi import Depends, Path, Request
 
 from collab.api.parts import Parts
+from collab.api.reception import visit_of
+from collab.auth.proxies import UNKNOWN
 from collab.engine.places import caller as engine_caller
 from collab.errors import Gone, NotFound
 from collab.limits import DEFAULT
@@ -147,11 +149,20 @@ async def writable(document: EncodedId, parts: PartsDep, principal: Caller) -> T
     return _target(document, parts, principal, Access.WRITE)
 
 
-async def watched(document: EncodedId, parts: PartsDep, principal: StreamCaller) -> AsyncIterator[Watched]:
-    """The document of the path, for an event stream; its room stays pinned until the stream has ended."""
+async def watched(
+    document: EncodedId, request: Request, parts: PartsDep, principal: StreamCaller
+) -> AsyncIterator[Watched]:
+    """The document of the path, for an event stream; its room stays pinned until the stream has ended.
+
+    A stream takes a seat as a socket does. Raises Overloaded.
+    """
     target = _target(document, parts, principal, Access.READ)
     async with target.room() as slot:
-        yield Watched(target, slot)
+        seat = parts.seats.take(principal, visit_of(request.scope).address or UNKNOWN)
+        try:
+            yield Watched(target, slot)
+        finally:
+            parts.seats.give_back(seat)
 
 
 def _target(encoded: str, parts: Parts, principal: Principal, needed: Access) -> Target:

@@ -18,7 +18,7 @@ from collab.api.deps import Watched, WatchedDep
 from collab.api.presence import written
 from collab.api.problems import LOADED, answers, problem
 from collab.api.snapshots import SnapshotDetails, snapshot_details
-from collab.errors import CollabError, Unauthorized
+from collab.errors import CollabError, Overloaded, Unauthorized
 from collab.limits import DEFAULT
 from collab.slot import RoomEvent
 from collab.types import Access
@@ -42,7 +42,7 @@ id: 9f86d081884c7d65.42.-
     response_class=EventSourceResponse,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}}},
-        **answers(*LOADED),
+        **answers(*LOADED, Overloaded),
     },
 )
 async def read_events(

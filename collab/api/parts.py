@@ -15,8 +15,9 @@ from collab.auth.tickets import Tickets
 from collab.auth.vigil import Vigil
 from collab.hour import Hour
 from collab.hub import Hub
-from collab.limits import Limits
+from collab.limits import DEFAULT, Limits
 from collab.metrics import Counters, Refusals
+from collab.sockets.seats import Seats
 from collab.store.base import Catalog, Checkpoint, Idempotency, Snapshots, UpdateLog
 from collab.store.census import Census
 from collab.types import DocumentId
@@ -63,7 +64,8 @@ class Parts:
     `probes` are what /readyz asks, by name, each for at most `probe_s`; `hints` are what it also tells, but what the
     node can do without: True while it works; `gauges` are measured when Prometheus asks,
     by name without the `collab_` in front. `alone`: no other process writes this database, so that a loaded room
-    knows its document's head. `warnings` are what does not keep the node from its work yet, in words.
+    knows its document's head. `warnings` are what does not keep the node from its work yet, in words. `seats` are
+    those of sockets, and event streams take them, too.
     """
 
     hub: Hub
@@ -84,4 +86,5 @@ class Parts:
     log_access: AccessLog = field(default_factory=AccessLog)
     gauges: Callable[[], Mapping[str, float]] = no_gauges
     operations: Operations | None = None
+    seats: Seats = field(default_factory=lambda: Seats(DEFAULT))
     warnings: Callable[[], Sequence[str]] = list

@@ -12,6 +12,7 @@ import pytest
 
 from collab.core.awareness import encode_entries
 from collab.errors import Draining
+from collab.limits import Limits
 from collab.protocol.messages import encode_awareness
 from collab.types import Access
 from tests.api.service import Service, until
@@ -190,6 +191,21 @@ async def test_deletion_ends_the_stream(api: Service, purge: bool, code: str) ->
     async with watching(api, "x") as stream:
         await stream.task
         assert stream.status == (404 if purge else 410)
+
+
+@pytest.mark.one_node
+async def test_streams_have_the_ceilings_of_sockets(api: Service) -> None:
+    """Each holds a connection and a room; a script that forgets to close them must not hold all."""
+    await api.create()
+    api.parts.seats.limits = Limits(sessions_per_address_max=1)
+    async with watching(api) as first:
+        await first.next()
+        async with watching(api) as second:
+            await second.task
+            assert second.status == 503
+    assert len(api.parts.seats) == 0
+    async with watching(api) as third:
+        assert (await third.next()).kind == "update"
 
 
 async def test_a_node_that_goes_down_ends_its_streams(api: Service) -> None:
