@@ -6,6 +6,8 @@ each socket has an allowance of its own then.
 
 from __future__ import annotations
 
+from weakref import WeakValueDictionary
+
 from collab.core.bucket import Bucket
 from collab.limits import Limits
 
@@ -13,7 +15,7 @@ from collab.limits import Limits
 class Allowance:
     """Buckets with the time passed in."""
 
-    __slots__ = ("bytes", "new_clients", "work")
+    __slots__ = ("__weakref__", "bytes", "new_clients", "work")
 
     def __init__(self, limits: Limits) -> None:
         self.work = Bucket(limits.work_share, limits.work_burst_s)
@@ -26,13 +28,14 @@ class Allowance:
 
 
 class Allowances:
-    """One per proven user; forgotten when nothing of it is used."""
+    """One per proven user; forgotten when nothing of it is used, and no session has it: it would use it unseen."""
 
     SWEPT_AT = 1_024
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._users: dict[str, Allowance] = {}
+        self._known: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
         self._sweep_at = self.SWEPT_AT
 
     def __len__(self) -> int:
@@ -44,6 +47,7 @@ class Allowances:
         if found is None:
             if len(self._users) >= self._sweep_at:
                 self._users = {name: each for name, each in self._users.items() if not each.is_full(now)}
+                self._users.update(self._known)
                 self._sweep_at = max(self.SWEPT_AT, 2 * len(self._users))
-            found = self._users[user] = Allowance(self._limits)
+            found = self._users[user] = self._known[user] = Allowance(self._limits)
         return found

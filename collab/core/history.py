@@ -112,10 +112,6 @@ class History:
         base = [self.base] if self.base else []
         return [*base, *(item.update for item in self.tail)]
 
-    def foldable(self, seq: int) -> list[bytes]:
-        """The tail's updates up to and including `seq`."""
-        return [item.update for item in self.tail if item.seq is not None and item.seq <= seq]
-
     def rebase(self, base: bytes, index: StateIndex, seq: int) -> None:
         """Puts a folded state in the place of the base and of everything it holds."""
         self.base, self.index, self.base_seq = base, index, seq

@@ -1,7 +1,7 @@
 """One document live on one node: frames in, effects out. No await, no clock, no logging.
 
 Inputs change the room and may answer their session at once; `drain`, once per tick, says what everyone else gets and
-what must be stored. An input that raises has changed nothing.
+what must be stored. An input that raises has added nothing to the document.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Room:
     def receive(self, session: Session, data: bytes, now: float) -> float:
         """Takes one frame; returns the seconds for which this socket should not be read (0.0 nearly always).
 
-        Raises CollabError for a frame that ends the session; the room is unchanged then.
+        Raises CollabError for a frame that ends the session; the document is unchanged then.
         """
         kind, body = decode(data)
         session.frames_left -= 1
