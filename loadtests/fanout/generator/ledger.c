@@ -18,9 +18,7 @@ typedef struct {
     uint64_t now;
 } Arrival;
 
-// Without a schedule (join, hold) there is nothing to time against, and no window.
 static void count_latency(int writer, uint64_t turn, uint64_t now) {
-    if (!window_to_ns) return;
     uint64_t due_ns = schedule_due_ns(writer, turn);
     if (ledger_in_window(due_ns)) histogram_add(&ledger.latency, now > due_ns ? now - due_ns : 0);
 }
@@ -30,7 +28,8 @@ static void advance(Session *session, int writer, uint32_t to, uint64_t now) {
     session->clocks[writer] = to;
     ledger.delivered += to - from;
     if (ledger_in_window(now)) ledger.delivered_window += to - from;
-    for (uint32_t clock = from; clock < to; clock++)
+    // Without a schedule (join, hold) there is nothing to time against, and no window.
+    for (uint32_t clock = from; window_to_ns && clock < to; clock++)
         count_latency(session->room * options.writers + writer, clock, now);
 }
 
@@ -90,7 +89,7 @@ static void take_state(Session *session, int writer, uint32_t clock, uint64_t no
     session->presence[writer] = clock;
     ledger.presence_states++;
     if (ledger_in_window(now)) ledger.presence_window++;
-    if (clock) count_latency(session->room * options.writers + writer, clock - 1, now);
+    if (clock && window_to_ns) count_latency(session->room * options.writers + writer, clock - 1, now);
 }
 
 bool ledger_presence(Session *session, Reader body, uint64_t now) {

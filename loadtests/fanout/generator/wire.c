@@ -3,51 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-Reader reader_of(const void *data, size_t size) {
-    return (Reader){.at = data, .end = (const uint8_t *)data + size, .bad = false};
-}
-
-size_t reader_left(const Reader *reader) { return (size_t)(reader->end - reader->at); }
-
-static void fail(Reader *reader) {
-    reader->bad = true;
-    reader->at = reader->end;
-}
-
-uint8_t read_byte(Reader *reader) {
-    if (reader->at == reader->end) {
-        fail(reader);
-        return 0;
-    }
-    return *reader->at++;
-}
-
-uint64_t read_uint(Reader *reader) {
+uint64_t read_long_uint(Reader *reader) {
     uint64_t value = 0;
     for (int shift = 0; shift < 63; shift += 7) {
         uint8_t byte = read_byte(reader);
         value |= (uint64_t)(byte & 127) << shift;
         if (byte < 128) return reader->bad ? 0 : value;
     }
-    fail(reader);
+    fail_reader(reader);
     return 0;
 }
-
-void skip_bytes(Reader *reader, uint64_t count) {
-    if (count > reader_left(reader))
-        fail(reader);
-    else
-        reader->at += count;
-}
-
-Reader read_block(Reader *reader) {
-    uint64_t size = read_uint(reader);
-    const uint8_t *start = reader->at;
-    skip_bytes(reader, size);
-    return (Reader){.at = reader->bad ? reader->end : start, .end = reader->at, .bad = reader->bad};
-}
-
-void skip_block(Reader *reader) { (void)read_block(reader); }
 
 void reserve(Buffer *buffer, size_t more) {
     if (buffer->size + more <= buffer->capacity) return;

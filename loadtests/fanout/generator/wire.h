@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 // Reads forward; after the first read past the end `bad` stays set and every read gives 0.
 typedef struct {
@@ -10,13 +11,58 @@ typedef struct {
     bool bad;
 } Reader;
 
-Reader reader_of(const void *data, size_t size);
-size_t reader_left(const Reader *reader);
-uint8_t read_byte(Reader *reader);
-uint64_t read_uint(Reader *reader);
-Reader read_block(Reader *reader);  // a length, then that many bytes
-void skip_bytes(Reader *reader, uint64_t count);
-void skip_block(Reader *reader);
+// Reading is inline: in a join storm integers take more time than all else.
+static inline Reader reader_of(const void *data, size_t size) {
+    return (Reader){.at = (const uint8_t *)data, .end = (const uint8_t *)data + size, .bad = false};
+}
+
+static inline size_t reader_left(const Reader *reader) { return (size_t)(reader->end - reader->at); }
+
+static inline void fail_reader(Reader *reader) {
+    reader->bad = true;
+    reader->at = reader->end;
+}
+
+static inline uint8_t read_byte(Reader *reader) {
+    if (reader->at < reader->end) return *reader->at++;
+    fail_reader(reader);
+    return 0;
+}
+
+uint64_t read_long_uint(Reader *reader);  // byte by byte, up to 63 bits
+
+static inline uint64_t seven(uint64_t bytes, int number) { return (bytes >> number & 127ull << (7 * number)); }
+
+// Up to 56 bits at once: the first byte below 128 ends it, the others give seven bits each.
+static inline uint64_t read_uint(Reader *reader) {
+    uint64_t bytes;
+    if (reader_left(reader) < sizeof bytes) return read_long_uint(reader);
+    if (*reader->at < 128) return *reader->at++;
+    memcpy(&bytes, reader->at, sizeof bytes);
+    uint64_t ends = ~bytes & 0x8080808080808080;
+    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || !ends) return read_long_uint(reader);
+    bytes &= ends ^ (ends - 1);
+    reader->at += (__builtin_ctzll(ends) >> 3) + 1;
+    return seven(bytes, 0) | seven(bytes, 1) | seven(bytes, 2) | seven(bytes, 3) | seven(bytes, 4) | seven(bytes, 5) |
+           seven(bytes, 6) | seven(bytes, 7);
+}
+
+static inline void skip_bytes(Reader *reader, uint64_t count) {
+    if (count > reader_left(reader))
+        fail_reader(reader);
+    else
+        reader->at += count;
+}
+
+// A length, then that many bytes.
+static inline Reader read_block(Reader *reader) {
+    uint64_t size = read_uint(reader);
+    const uint8_t *start = reader->at;
+    skip_bytes(reader, size);
+    return (Reader){.at = reader->bad ? reader->end : start, .end = reader->at, .bad = reader->bad};
+}
+
+static inline void skip_block(Reader *reader) { (void)read_block(reader); }
 
 typedef struct {
     uint8_t *data;
