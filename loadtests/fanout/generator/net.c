@@ -14,7 +14,7 @@
 #include "frames.h"
 #include "options.h"
 
-enum { SCRATCH_BYTES = 1 << 20, READ_BYTES = 1 << 18, EVENTS = 64, EXTRA = UINT32_MAX };
+enum { SCRATCH_BYTES = 1 << 20, READ_BYTES = 1 << 18, EVENTS = 64, SPARE = 64, EXTRA = UINT32_MAX };
 
 Traffic traffic;
 static int poller = -1;
@@ -127,13 +127,31 @@ static void finish_connect(Session *session) {
     send_upgrade(session);
 }
 
+// Buffers that nobody needs at the moment: memory that was used before need not be cleared by the kernel again.
+static Buffer spare[SPARE];
+static int spare_count;
+
+static void lend_buffer(Buffer *buffer) {
+    if (!buffer->data && spare_count) *buffer = spare[--spare_count];
+    buffer->size = 0;
+}
+
+static void take_back(Buffer *buffer) {
+    if (spare_count == SPARE) return;
+    spare[spare_count++] = *buffer;
+    *buffer = (Buffer){0};
+}
+
 // Leftovers of a read (a frame cut in two) move to the session's own buffer, which then grows in place.
 static void keep_rest(Session *session, const uint8_t *bytes, size_t size, size_t used) {
     bool own = bytes == session->in.data;
     if (session->stage == CLOSED) return;
+    if (!own && used == size) return;
+    if (!own) lend_buffer(&session->in);
     if (own) memmove(session->in.data, bytes + used, size - used);
     session->in.size = own ? size - used : 0;
     if (!own) put_bytes(&session->in, bytes + used, size - used);
+    if (!session->in.size) take_back(&session->in);
 }
 
 static void receive(Session *session) {
