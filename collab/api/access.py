@@ -28,7 +28,7 @@ class Door:
         visit = visit_of(request.scope)
         if visit.admitted is None:
             approach = approach_of(request, stream)
-            visit.address = self.guard.address(approach)
+            visit.address = self.guard.address(approach.peer, approach.forwarded_for)
             try:
                 admitted = await self.guard.admit(approach)
             except CollabError as error:

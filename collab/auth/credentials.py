@@ -96,6 +96,8 @@ def _in_subprotocols(offered: Sequence[str]) -> list[str]:
 
 
 def _in_query(query: str) -> list[str]:
+    if not query:
+        return []
     try:
         pairs = parse_qsl(query, max_num_fields=QUERY_FIELDS_MAX)
     except ValueError:

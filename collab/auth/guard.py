@@ -95,9 +95,9 @@ class Guard:
         """Whether pages of this origin, another than the service's own, may call."""
         return self._origins.names(origin)
 
-    def address(self, approach: Approach) -> str:
-        """Where the caller is, as far as named proxies say."""
-        return self._proxies.client(approach.peer, approach.forwarded_for)
+    def address(self, peer: str | None, forwarded_for: Sequence[str]) -> str:
+        """Where the caller is, as far as named proxies say; see `Approach` for both."""
+        return self._proxies.client(peer, forwarded_for)
 
     def origin(self, approach: Approach) -> str:
         """Where the caller has reached this service: scheme and host."""
@@ -108,20 +108,21 @@ class Guard:
         """Raises Forbidden, Unauthorized, RateLimited, or what the authenticator raises when it cannot know."""
         if approach.local:
             return Admitted(OPERATOR)
-        address = self.address(approach)
+        address = self.address(approach.peer, approach.forwarded_for)
         structlog.contextvars.bind_contextvars(address=address)
         principal: Principal | None = None
         try:
             self._check_page(approach)
-            principal = await self._recognise(approach, subject(address))
-            return Admitted(principal, await self._spend(principal, approach, subject(address)))
+            counted = subject(address)
+            principal = await self._recognise(approach, counted)
+            return Admitted(principal, await self._spend(principal, approach, counted))
         except CollabError as error:
             self._tell(principal, None, error)
             raise
 
     async def greet(self, approach: Approach) -> None:
         """For a socket on which credentials come later, each to be admitted. Raises Forbidden, RateLimited."""
-        address = subject(self.address(approach))
+        address = subject(self.address(approach.peer, approach.forwarded_for))
         try:
             self._check_page(approach)
             if self._rates is not None:

@@ -6,8 +6,10 @@ name is re-pointed to 127.0.0.1 (DNS rebinding) reaches loopback from any browse
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 
+from collab.auth.proxies import ADDRESS_CHARS_MAX
 from collab.errors import Forbidden, UnsafeSettings
 
 
@@ -50,6 +52,11 @@ def is_loopback(host: str | None) -> bool:
         return True
     if host.lower() == "localhost":
         return True
+    return len(host) <= ADDRESS_CHARS_MAX and _is_loopback_address(host)
+
+
+@lru_cache(256)  # a crowd that joins at once names one host
+def _is_loopback_address(host: str) -> bool:
     try:
         return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from collab.auth import credentials
 from collab.auth.guard import Approach, Guard
@@ -27,7 +26,7 @@ class PolicyDoorman:
         self, upgrade: Upgrade, document: DocumentId, token: str | None = None
     ) -> tuple[Principal, Access, str | None]:
         """Raises what the guard raises."""
-        principal = (await self._guard.admit(replace(approach_of(upgrade), message=token))).principal
+        principal = (await self._guard.admit(approach_of(upgrade, token))).principal
         access = self._guard.require(principal, document, Access.READ)
         return principal, access, credentials.select_subprotocol(upgrade.subprotocols)
 
@@ -35,7 +34,7 @@ class PolicyDoorman:
         self, upgrade: Upgrade, document: DocumentId, principal: Principal, token: str
     ) -> tuple[Principal, Access]:
         """Only for the user who is there already. Raises what the guard raises."""
-        renewed = (await self._guard.admit(replace(approach_of(upgrade), message=token))).principal
+        renewed = (await self._guard.admit(approach_of(upgrade, token))).principal
         if renewed.id != principal.id:
             raise Forbidden("this token speaks for somebody else")
         return renewed, self._guard.require(renewed, document, Access.READ)
@@ -46,11 +45,11 @@ class PolicyDoorman:
 
     def address(self, upgrade: Upgrade) -> str:
         """Where the client is, as far as named proxies say."""
-        return self._guard.address(approach_of(upgrade))
+        return self._guard.address(upgrade.peer, upgrade.values("x-forwarded-for"))
 
 
-def approach_of(upgrade: Upgrade) -> Approach:
-    """What the guard looks at."""
+def approach_of(upgrade: Upgrade, token: str | None = None) -> Approach:
+    """What the guard looks at; `token` came over the open socket."""
     return Approach(
         peer=upgrade.peer,
         scheme="wss" if upgrade.secure else "ws",
@@ -62,4 +61,5 @@ def approach_of(upgrade: Upgrade) -> Approach:
         query=upgrade.query,
         offered=upgrade.subprotocols,
         stream=True,
+        message=token,
     )

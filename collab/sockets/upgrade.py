@@ -33,7 +33,9 @@ class Upgrade:
     @property
     def subprotocols(self) -> list[str]:
         """What the client offers; it fails the connection unless one of them is selected."""
-        offered = ",".join(self.values("sec-websocket-protocol"))
+        if not (values := self.values("sec-websocket-protocol")):
+            return []
+        offered = ",".join(values)
         return [name.strip() for name in offered.split(",") if name.strip()]
 
     def kept(self) -> Upgrade:

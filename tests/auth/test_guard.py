@@ -79,9 +79,9 @@ async def test_the_scheme_that_a_named_proxy_tells_makes_its_pages_our_own() -> 
     )
     behind = guard(Secret(), proxies=("10.0.0.0/8",))
     assert (await behind.admit(asking)).principal is ANONYMOUS
-    assert behind.address(asking) == "203.0.113.9"
+    assert behind.address(asking.peer, asking.forwarded_for) == "203.0.113.9"
     bare = guard(Secret())
-    assert bare.address(asking) == "10.0.0.7"
+    assert bare.address(asking.peer, asking.forwarded_for) == "10.0.0.7"
     with pytest.raises(Forbidden):
         await bare.admit(asking)
 
