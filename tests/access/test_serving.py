@@ -59,7 +59,7 @@ async def test_no_log_line_holds_a_secret(land: Realm) -> None:
             await connect(url)
     seen = land.ask("admin", "GET", "/api/audit?limit=500").json()["items"]
     lines: list[str] = []
-    while not any(key[:11] in line or '"target":"/api/audit' in line for line in lines):  # the log is a moment behind
+    while not any('"target":"/api/audit' in line for line in lines):  # the log is a moment behind
         lines = list(land.server.output)
     assert [line for line in [*lines, *map(json.dumps, seen)] if any(secret in line for secret in secrets)] == []
     assert sum('"event":"socket opened"' in line for line in lines) >= 2
