@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import thread_time
 from typing import Protocol
@@ -21,6 +21,9 @@ from collab.crdt import gate
 from collab.crdt.checked import Checked, Weighed
 from collab.crdt.clocks import Clocks, is_long
 from collab.crdt.decode import STORED
+from collab.crdt.diff import diffing
+from collab.crdt.index import StateIndex
+from collab.crdt.splice import splice
 from collab.crdt.split import only_client, split, without_clients
 from collab.engine.places import caller
 from collab.errors import BadFrame, CollabError, Overloaded, Unprocessable
@@ -56,6 +59,9 @@ class Inspector(Protocol):
     async def only(self, update: Checked, client: int) -> Checked | None:
         """What is left without what all others wrote."""
 
+    async def join(self, base: StateIndex | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        """The state, and its index, of a base and of updates laid behind it (`splice`)."""
+
 
 class Inline:
     """Does it at once, on the event loop: for tests and tools."""
@@ -78,6 +84,10 @@ class Inline:
 
     async def only(self, update: Checked, client: int) -> Checked | None:
         return self._checked(only_client(update.raw, client))
+
+    async def join(self, base: StateIndex | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        joined = splice(base, [gate.check(update, STORED) for update in updates])
+        return joined.state, joined.encode()
 
     def _checked(self, update: bytes | None) -> Checked | None:
         return None if update is None or update == EMPTY_UPDATE else gate.check(update, self._limits)
@@ -236,12 +246,7 @@ class Inspection:
 
     async def _answer(self, room: Room, session: Session, vector: bytes) -> float:
         """Answers a step 1; returns what that cost beyond its bytes, in seconds."""
-        if len(vector) <= self._limits.inline_bytes_max:
-            known = room.known_by(vector)
-        else:
-            known = await self.inspector.check_state_vector(vector)
-            await self._turns.wait()
-            room.refuse_retired(known)
+        known = await self._known(room, vector)
         answer = await self._turns.steps(room.history.answering(known))
         if session in room.sessions:
             room.step1(session, known, answer)
@@ -275,6 +280,32 @@ class Inspection:
                 return
             checked = rest
         raise Unprocessable("others change this document too fast for this update")
+
+    async def state(self, room: Room, vector: bytes | None = None) -> tuple[bytes, int]:
+        """All that is committed, or what a replica of this state vector lacks of it, as one update; and its seq.
+
+        What is much of it is joined elsewhere. Raises BadUpdate or LineageRetired for the vector, EngineUnavailable,
+        Overloaded.
+        """
+        known = None if vector is None else await self._known(room, vector)
+        for _ in range(ROUNDS_MAX):
+            left = room.history.left_to_join()
+            if left is None or not left.is_much:
+                break
+            state, index = await self.inspector.join(left.base, [item.update for item in left.new])
+            room.history.keep_joined(left, await self._turns.steps(StateIndex.decoding(index, state)))
+        else:
+            raise Overloaded("others change this document too fast to be read now; try again in a moment")
+        whole, seq = room.history.whole(), room.ledger.seq
+        return whole.state if known is None else await self._turns.steps(diffing(whole.state, whole, known)), seq
+
+    async def _known(self, room: Room, vector: bytes) -> dict[int, int]:
+        if len(vector) <= self._limits.inline_bytes_max:
+            return room.known_by(vector)
+        known = await self.inspector.check_state_vector(vector)
+        await self._turns.wait()
+        room.refuse_retired(known)
+        return known
 
     async def turn(self) -> None:
         """Returns when others have had theirs."""

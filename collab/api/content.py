@@ -123,7 +123,8 @@ async def read_content(
     if etags.none_match(if_none_match, name):
         return unchanged(name)
     async with target.room() as slot:
-        state, name = slot.room.state(), etags.version(slot.room.lineage, slot.room.ledger.seq)
+        state, seq = await target.parts.hub.reception.inspection.state(slot.room)
+        name = etags.version(slot.room.lineage, seq)
     return await show(target, state, root, type, format, {"ETag": etags.quoted(name), "Cache-Control": "no-cache"})
 
 

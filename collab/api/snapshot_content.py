@@ -78,7 +78,7 @@ async def _state(target: Target, to: str) -> bytes:
     if to != NOW:
         return (await target.parts.snapshots.get(target.document, to)).state
     async with target.room() as slot:
-        return slot.room.state()
+        return (await target.parts.hub.reception.inspection.state(slot.room))[0]
 
 
 @router.post("/restore", summary="Go back to a snapshot", responses=answers(*EDIT))

@@ -182,8 +182,8 @@ async def take(target: Target, label: str | None, metadata: dict[str, Any]) -> S
     """Keeps what the document holds now, everything that anybody sees included."""
     async with target.room() as slot:
         await target.parts.hub.durable(slot, slot.room.ledger.entered)
-        state, head = slot.room.state(), Head(slot.room.lineage, slot.room.ledger.seq)
-        return await _keep(target, head, state, label, metadata)
+        state, seq = await target.parts.hub.reception.inspection.state(slot.room)
+        return await _keep(target, Head(slot.room.lineage, seq), state, label, metadata)
 
 
 async def keep_uploaded(target: Target, state: bytes, label: str | None) -> Snapshot:

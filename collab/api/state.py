@@ -73,6 +73,6 @@ async def _newer(target: Target, lineage: str, seq: int, wait_s: float) -> bool:
 async def _state(target: Target, vector: bytes | None) -> Response:
     async with target.room() as slot:
         room = slot.room
-        body = room.state(room.known_by(vector) if vector is not None else None)
-        headers = {"ETag": etags.quoted(etags.version(room.lineage, room.ledger.seq)), "Cache-Control": "no-cache"}
+        body, seq = await target.parts.hub.reception.inspection.state(room, vector)
+        headers = {"ETag": etags.quoted(etags.version(room.lineage, seq)), "Cache-Control": "no-cache"}
     return Response(body, media_type=BINARY, headers=headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from collab.crdt.checked import Checked
 from collab.crdt.clocks import Clocks
@@ -20,6 +20,7 @@ MERGED_BYTES = 4 * 1024  # larger updates are sent as they are: parsing them aga
 CHUNK_BYTES = 16 * 1024  # a chunk this large is sealed: merging it again for each join would cost more than its frame
 
 MISSED_AT_ONCE = 500  # updates that a slow reader has missed: to merge so many costs a millisecond or two
+JOINED_AT_ONCE = 8 * 1024  # bytes of updates: two milliseconds of honest ones
 ANSWERS_KEPT = 4  # in a storm nearly all come back with the same vector, and some with one a moment older
 KEY_CLIENTS_MAX = 10_000  # a vector of more is not compared: that would cost a millisecond or more
 ANSWER_BYTES_KEPT = 256 * 1024  # a larger one costs its bytes more than its making
@@ -40,6 +41,21 @@ class Tail:
         self.update = update
         self.number = 0
         self.seq: int | None = None
+
+
+class Joining(NamedTuple):
+    """What is joined already, and what is to be laid behind it: what is new of all the tail that is committed."""
+
+    bottom: StateIndex | None  # of the room's base, then
+    base: StateIndex | None
+    new: list[Tail]
+    committed: list[Tail]
+
+    @property
+    def is_much(self) -> bool:
+        """Whether it is better done elsewhere."""
+        clients = len(self.base.parts) if self.base is not None else 0
+        return clients > PARTS_AT_ONCE or sum(len(item.update) for item in self.new) > JOINED_AT_ONCE
 
 
 class History:
@@ -128,14 +144,26 @@ class History:
 
     def whole(self) -> StateIndex:
         """All that is committed, as one update with its index; made again only when there is more of it."""
+        left = self.left_to_join()
+        if left is not None:
+            self.keep_joined(left, splice(left.base, [check(item.update, STORED) for item in left.new]))
+        assert self._whole is not None
+        return self._whole
+
+    def left_to_join(self) -> Joining | None:
+        """What `whole` has to do; None if there is nothing new."""
         committed = [item for item in self.tail if item.seq is not None]
         done = len(self._spliced)
         if committed[:done] != self._spliced:  # another node's commit came between: begin again at the base
             self._whole, done = self.index, 0
-        if self._whole is None or len(committed) > done:
-            self._whole = splice(self._whole, [check(item.update, STORED) for item in committed[done:]])
-            self._spliced = committed
-        return self._whole
+        if self._whole is not None and len(committed) == done:
+            return None
+        return Joining(self.index, self._whole, committed[done:], committed)
+
+    def keep_joined(self, joining: Joining, whole: StateIndex) -> None:
+        """It was done, perhaps elsewhere; of no use any more if the base is another one by now."""
+        if self.index is joining.bottom:
+            self._whole, self._spliced = whole, joining.committed
 
     def answer_all(self) -> bytes:
         """The frames for an empty state vector: one bytes object for a whole storm of joiners.

@@ -51,9 +51,11 @@ class Part(NamedTuple):
 class StateIndex:
     """The decoded side table, bound to its state; the delete set begins at `tail`."""
 
-    __slots__ = ("parts", "state", "tail")
+    __slots__ = ("_encoded", "parts", "state", "tail")
 
-    def __init__(self, state: bytes, tail: int, parts: list[Part]) -> None:
+    def __init__(self, state: bytes, tail: int, parts: list[Part], encoded: bytes | None = None) -> None:
+        """`encoded`: the bytes of this table, by whoever has them."""
+        self._encoded = encoded
         self.state = state
         self.tail = tail
         self.parts = parts
@@ -71,9 +73,16 @@ class StateIndex:
         """The same in steps of a millisecond at most: None while there is more to do, then the table."""
         try:
             for read in _read(index, len(state)):
-                yield None if read is None else cls(state, *read)
+                yield None if read is None else cls(state, *read, index)
         except IndexError:
             raise BadUpdate("the index ends early", len(index)) from None
+
+    def encode(self) -> bytes:
+        """The table as it is stored."""
+        if self._encoded is None:
+            head = (len(self.state), self.tail, len(self.parts))
+            self._encoded = b"".join((bytes((VERSION,)), *map(write_varuint, head), *map(_write_part, self.parts)))
+        return self._encoded
 
     def clocks(self) -> dict[int, int]:
         """Client to next clock, of everything before the first gap."""
@@ -99,26 +108,27 @@ class StateIndex:
 def build(state: bytes) -> bytes:
     """The side table of a state. Raises BadUpdate if the state is no update."""
     decoded = decode(state)
-    out = bytearray((VERSION,))
-    for number in (len(state), decoded.tail, len(decoded.sections)):
-        out += write_varuint(number)
-    for section in decoded.sections:
-        out += _write_part(section)
-    return bytes(out)
+    return StateIndex(state, decoded.tail, [_part(section) for section in decoded.sections]).encode()
 
 
 def _clock(mark: Mark) -> int:
     return mark.clock
 
 
-def _write_part(section: Section) -> bytes:
-    marks = section.structs[::MARK_EVERY]
-    numbers = [section.client, section.clock, section.end - section.clock, _known(section), len(section.structs)]
-    numbers += [section.start, section.stop - section.start, len(marks)]
-    clock, offset = section.clock, section.start
-    for at, struct in enumerate(marks):
-        numbers += (MARK_EVERY if at else 0, struct.clock - clock, struct.start - offset)
-        clock, offset = struct.clock, struct.start
+def _part(section: Section) -> Part:
+    structs = section.structs
+    marks = [Mark(at, structs[at].clock, structs[at].start) for at in range(0, len(structs), MARK_EVERY)]
+    known, total = _known(section), len(structs)
+    return Part(section.client, section.clock, section.end, known, total, section.start, section.stop, marks)
+
+
+def _write_part(part: Part) -> bytes:
+    numbers = [part.client, part.clock, part.end - part.clock, part.known, part.total]
+    numbers += [part.start, part.stop - part.start, len(part.marks)]
+    before = Mark(0, part.clock, part.start)
+    for mark in part.marks:
+        numbers += (mark.number - before.number, mark.clock - before.clock, mark.offset - before.offset)
+        before = mark
     return b"".join(map(write_varuint, numbers))
 
 

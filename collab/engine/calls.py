@@ -11,7 +11,8 @@ from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
 from collab.crdt.fold import condense, fold, verify
 from collab.crdt.gate import check, check_state_vector
-from collab.crdt.index import build
+from collab.crdt.index import StateIndex, build
+from collab.crdt.splice import splice
 from collab.crdt.split import only_client, split, without_clients
 from collab.engine import summary
 from collab.engine.differences import diff
@@ -37,6 +38,12 @@ def _fold(args: Arguments, blobs: list[bytes]) -> Answer:
     state = fold(base, blobs)
     verify(state, base, blobs)
     return None, [state, build(state)]
+
+
+def _join(args: Arguments, blobs: list[bytes]) -> Answer:
+    base = StateIndex.decode(blobs.pop(1), blobs.pop(0)) if args["base"] else None
+    joined = splice(base, [check(update, STORED) for update in blobs])
+    return None, [joined.state, joined.encode()]
 
 
 def _condense(args: Arguments, blobs: list[bytes]) -> Answer:
@@ -127,6 +134,7 @@ CALLS: dict[str, Call] = {
     "split": _split,
     "without": _without,
     "only": _only,
+    "join": _join,
     "fold": _fold,
     "condense": _condense,
     "roots": _roots,

@@ -7,8 +7,10 @@ pycrdt is not touched by these calls.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from collab.crdt.checked import Checked
+from collab.crdt.index import StateIndex
 from collab.engine import summary
 from collab.engine.child import Request
 from collab.engine.lane import Lane
@@ -53,6 +55,12 @@ class ChildInspector:
         """What is left of one client."""
         (rest,) = _parts(*await self._lane(update.raw).call(Request("only", {"client": client}, [update.raw])))
         return rest
+
+    async def join(self, base: StateIndex | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        """(the state, its index)."""
+        blobs = [] if base is None else [base.state, base.encode()]
+        _, (state, index) = await self._large.call(Request("join", {"base": base is not None}, [*blobs, *updates]))
+        return state, index
 
     def _lane(self, data: bytes) -> Lane:
         return self._small if len(data) <= SMALL_BYTES else self._large

@@ -7,6 +7,9 @@ import random
 import pytest
 
 from collab.crdt.checked import Checked
+from collab.crdt.gate import check
+from collab.crdt.index import StateIndex, build
+from collab.crdt.merge import merge
 from collab.engine.client import Engine
 from collab.engine.inspector import SMALL_BYTES
 from collab.errors import BadUpdate
@@ -49,6 +52,16 @@ async def test_a_child_answers_as_the_gate_does(engine: Engine) -> None:
     inline = Inline(DEFAULT)
     for update in UPDATES:
         assert await answers(engine.inspector, update) == await answers(inline, update)
+
+
+async def test_a_base_and_what_came_since_are_joined_as_on_the_loop(engine: Engine) -> None:
+    base = merge([typed(1, 0, "abc"), typed(2, 0, "x" * 200)])
+    index = StateIndex.decode(build(base), base)
+    for bottom, updates in ((None, []), (None, [typed(1, 0, "a"), deleted(1, 0, 1)]), (index, [typed(1, 3, "d")])):
+        state, table = await engine.inspector.join(bottom, updates)
+        assert (state, table) == await Inline(DEFAULT).join(bottom, updates)
+        assert check(merge([base, state] if bottom else [state])).runs == check(state).runs
+        assert StateIndex.decode(table, state).encode() == table
 
 
 async def test_state_vectors_cross_as_they_are(engine: Engine) -> None:

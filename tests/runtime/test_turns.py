@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from collab.core.history import MISSED_AT_ONCE
+from collab.core.history import JOINED_AT_ONCE, MISSED_AT_ONCE
 from collab.crdt.checked import Checked
 from collab.crdt.clocks import AT_ONCE, Clocks, _chunks, is_long
 from collab.crdt.diff import PARTS_AT_ONCE, _run, diff
@@ -385,6 +385,54 @@ async def test_a_reader_that_is_full_again_before_it_was_shown_what_it_missed_wa
     await _by_turn(lambda: 0, lambda: reader.behind is None)
     shown = [body for kind, body in map(decode, outbox.take()) if kind is Kind.UPDATE]
     assert check(merge(shown)).runs == ((9_999_999, 0, 2 * MISSED_AT_ONCE),)
+
+
+@pytest.mark.parametrize("much", ["clients", "updates"])
+async def test_a_large_document_for_rest_is_joined_elsewhere(bench: Bench, much: str) -> None:
+    slot, state = await _base_of_many(bench, 4 * PARTS_AT_ONCE if much == "clients" else 2)
+    size = 2 * JOINED_AT_ONCE if much == "updates" else 1
+    edits = [typed(9_999_999, 0, "x" * size), typed(9_999_999, size, "y")]
+    asked: list[int] = []
+    inspection = bench.hub.reception.inspection
+    join = inspection.inspector.join
+
+    async def joined(base: StateIndex | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        asked.append(len(updates))
+        made = await join(base, updates)
+        if len(asked) == 1:  # somebody goes on typing
+            await bench.hub.submit(slot, edits[1], "ada")
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspection.inspector, "join", joined)
+        await bench.hub.submit(slot, edits[0], "ada")
+        body, seq = await inspection.state(slot.room)
+        again = await inspection.state(slot.room)
+        lacking, _ = await inspection.state(slot.room, vector({9_999_999: 1}))
+    assert asked == ([1, 1] if much == "clients" else [1])
+    assert seq == slot.room.ledger.seq == 3
+    assert body == again[0] == merge([state, *edits])
+    assert lacking == diff(body, None, {9_999_999: 1})
+
+
+async def test_what_was_joined_with_a_base_that_was_folded_meanwhile_is_joined_anew(bench: Bench) -> None:
+    slot, state = await _base_of_many(bench, 2)
+    await bench.hub.submit(slot, typed(9_999_999, 0, "x" * 2 * JOINED_AT_ONCE), "ada")
+    inspection, history = bench.hub.reception.inspection, slot.room.history
+    join = inspection.inspector.join
+
+    async def folded(base: StateIndex | None, updates: Sequence[bytes]) -> tuple[bytes, bytes]:
+        made, table = await join(base, updates)
+        if history.base_seq == 1:
+            history.rebase(made, StateIndex.decode(table, made), 2)
+            await bench.hub.submit(slot, typed(5, 0, "z" * 2 * JOINED_AT_ONCE), "ada")
+        return made, table
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspection.inspector, "join", folded)
+        body, seq = await inspection.state(slot.room)
+    assert seq == 3
+    assert body == merge([state, typed(9_999_999, 0, "x" * 2 * JOINED_AT_ONCE), typed(5, 0, "z" * 2 * JOINED_AT_ONCE)])
 
 
 async def test_dear_answers_are_charged(bench: Bench) -> None:
