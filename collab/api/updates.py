@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from collab.api import etags
 from collab.api.bodies import BINARY, UPDATE_BODY, UpdateBody, binary_answer
-from collab.api.deps import Readable, Writable
+from collab.api.deps import Readable, Target, Writable
 from collab.api.idempotency import RepeatableDep
 from collab.api.problems import LOADED, NAMED, answers
 from collab.errors import (
@@ -34,6 +34,7 @@ from collab.store.base import LogRow
 router = APIRouter(prefix="/documents/{document}/updates", tags=["updates"])
 
 PAGE_BYTES_MAX = 8 * MIB  # a page ends early rather than grow beyond it; one update is always given
+ROWS_FIRST, GROWTH = 8, 8  # rows of the log read at once, and how many times more if those were small
 
 
 class Committed(BaseModel):
@@ -126,8 +127,8 @@ async def read_updates(
     With `Accept: application/octet-stream` the answer is, for each update, its length (lib0 varUint) and its bytes.
     """
     head = await target.head()
-    rows = await target.parts.log.read(target.document, after, limit)
-    if not squashed and rows and rows[0].squashed:
+    rows = await _rows(target, after, limit)
+    if not squashed and any(row.squashed for row in rows):
         exact_after = (await target.parts.catalog.get(target.document)).squashed_seq
         raise HistorySquashed(exact_after=exact_after)
     found = page_of(rows, after, limit)
@@ -137,6 +138,21 @@ async def read_updates(
         body = b"".join(write_varbytes(logged.update) for logged in found)
         return Response(body, media_type=BINARY, headers=headers)  # type: ignore[return-value]
     return UpdatePage(items=[_shown(logged) for logged in found], next_after=next_after)
+
+
+async def _rows(target: Target, after: int, limit: int) -> list[LogRow]:
+    """As many as fill a page, and not many more: few at first, since nobody knows how large they are."""
+    rows: list[LogRow] = []
+    asked, size, entries = min(limit, ROWS_FIRST), 0, 0
+    while True:
+        more = await target.parts.log.read(target.document, rows[-1].last_seq if rows else after, asked)
+        rows += more
+        size += sum(len(entry.update) for row in more for entry in row.entries)
+        entries += sum(seq > after for row in more for seq, _ in row.numbered())
+        if len(more) < asked or entries >= limit or size > PAGE_BYTES_MAX:
+            return rows
+        fit = (PAGE_BYTES_MAX - size) * len(rows) // max(1, size) + 1
+        asked = min(limit - entries, GROWTH * asked, fit)
 
 
 def page_of(rows: Sequence[LogRow], after: int, limit: int) -> list[Logged]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -147,6 +149,33 @@ async def test_the_log_in_pages(api: Service) -> None:
         update, offset = read_varbytes(raw.content, offset)
         found.append(update)
     assert found == updates[2:6]
+
+
+@pytest.mark.one_node
+async def test_no_more_is_read_than_fills_a_page(api: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows may hold a MiB each; five hundred of them for one page of 8 MiB would be memory that a reader orders."""
+    monkeypatch.setattr("collab.api.updates.PAGE_BYTES_MAX", 12_000)
+    await api.create()
+    updates = [typed(1, 1000 * number, "x" * 1000) for number in range(40)]
+    for update in updates:
+        await api.post(update)
+    log, read = type(api.parts.log), list[int]()
+
+    async def counted(self: object, *asked: Any) -> Sequence[LogRow]:
+        rows: Sequence[LogRow] = await whole(self, *asked)
+        read.append(len(rows))
+        return rows
+
+    whole = log.read
+    monkeypatch.setattr(log, "read", counted)
+    found, after = [], 0
+    while after is not None:
+        read.clear()
+        page = (await api.client.get(LOG, params={"after": after, "limit": 500})).json()
+        assert sum(read) <= 13
+        found += [base64.b64decode(item["update"]) for item in page["items"]]
+        after = page["next_after"]
+    assert found == updates
 
 
 @pytest.mark.parametrize("after", [7, 8, 2**53 - 1])
