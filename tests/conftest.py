@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from collab.auth.keys import Keys
 from collab.store.open import open_store
 from collab.types import Scope
-from tests import backends, node_tools, realservers
+from tests import backends, node_tools, realservers, trust
 from tests.backends import Backend
 from tests.clients.puppets import Puppets, puppets
 from tests.cluster.nodes import Cluster, cluster
@@ -26,6 +26,7 @@ from tests.server import running_server
 settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 be_patient()
+trust.read_once()
 
 
 def pytest_xdist_auto_num_workers() -> int:

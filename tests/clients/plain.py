@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -57,8 +57,8 @@ class PlainClient:
 
 
 @contextmanager
-def plain_client(socket_url: str, document: str) -> Iterator[PlainClient]:
+def plain_client(socket_url: str, document: str, **query: str) -> Iterator[PlainClient]:
     """Connected until the block ends."""
-    address = f"{socket_url}/{quote(document, safe='')}"
+    address = f"{socket_url}/{quote(document, safe='')}?{urlencode(query)}"
     with connect(address, compression=None, max_size=None, ping_interval=None) as socket:
         yield PlainClient(socket)

@@ -107,20 +107,27 @@ def statuses(server: Server, secret: str | None) -> set[int]:
     return {httpx2.get(url, headers=headers).status_code for _ in range(20)}
 
 
+def reload_with(secret: str, pool: Server, settings: Path) -> None:
+    """Returns once both workers believe tokens signed with it, and nobody without one."""
+    settings.write_text(
+        f"COLLAB_JWT_ISSUER=https://id.example\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET={secret}\n"
+        "COLLAB_DATABASE_URL=postgresql://nowhere.example/x\n"  # is not taken by a node that runs
+    )
+    before = said(pool, "settings were reloaded")
+    os.kill(pool.pid, signal.SIGHUP)
+    wait_until(lambda: said(pool, "settings were reloaded") == before + 2, what="both workers")
+    assert (statuses(pool, secret), statuses(pool, None)) == ({200}, {401})
+
+
 def test_hup_gives_all_workers_new_settings_and_closes_no_socket(pool: Server, settings: Path) -> None:
+    """But of those who came in without anything while it was open: see tests/operate/test_reload.py."""
     before, starts = nodes(pool), len(served(pool))
     assert statuses(pool, None) == {200}
-    with plain_client(pool.socket_url, "stays") as client:
+    secrets = [token_urlsafe(48), token_urlsafe(48)]
+    reload_with(secrets[0], pool, settings)
+    with plain_client(pool.socket_url, "stays", token=token("ada", ("*", "write"), secret=secrets[0])) as client:
         client.sync(b"\x00", lambda asked: b"\x00\x00")
-        secrets = [token_urlsafe(48), token_urlsafe(48)]
-        for turn, secret in enumerate(secrets, 1):
-            settings.write_text(
-                f"COLLAB_JWT_ISSUER=https://id.example\nCOLLAB_JWT_AUDIENCE=collab\nCOLLAB_JWT_SECRET={secret}\n"
-                "COLLAB_DATABASE_URL=postgresql://nowhere.example/x\n"  # is not taken by a node that runs
-            )
-            os.kill(pool.pid, signal.SIGHUP)
-            wait_until(lambda turn=turn: said(pool, "settings were reloaded") == 2 * turn, what="both workers")  # type: ignore[misc]
-            assert (statuses(pool, secret), statuses(pool, None)) == ({200}, {401})
+        reload_with(secrets[1], pool, settings)
         assert statuses(pool, secrets[0]) == {401}
         assert (nodes(pool), len(served(pool))) == (before, starts)
         client.saved()

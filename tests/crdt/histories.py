@@ -75,26 +75,25 @@ class Room:
     def __init__(self) -> None:
         self.clocks = Clocks()
         self.stored: list[Checked] = []
-        self.held: list[bytes] = []
+        self.held: list[Checked] = []
 
     def receive(self, update: bytes) -> None:
         """Stores what is ready, holds what is not, and looks again at what was held."""
         before = len(self.stored)
-        self._take(update)
+        self._take(check(update))
         while len(self.stored) > before:
             before = len(self.stored)
             held, self.held = self.held, []
             for each in held:
                 self._take(each)
 
-    def _take(self, update: bytes) -> None:
-        checked = check(update)
+    def _take(self, checked: Checked) -> None:
         if self.clocks.adds_nothing(checked):
             return
         if not self.clocks.is_ready(checked):
             ready, ahead = split(checked, self.clocks)
             if ahead is not None:
-                self.held.append(ahead)
+                self.held.append(check(ahead))
             if ready is None:
                 return
             checked = check(ready)
@@ -108,8 +107,11 @@ def examine(history: History) -> Examination:
     truth, merged = yield [history.log, [merge(history.log)]]
     assert not truth.pending
     agree(history, merged, truth)
-    yield from _examine_room(history, merged, truth.state)
-    yield from _examine_segments(history)
+    room = Room()
+    for update in history.log:
+        room.receive(update)
+    yield from _examine_room(history, room, merged, truth.state)
+    yield from _examine_segments(history, room)
     yield from _examine_losses(history, merged)
 
 
@@ -119,11 +121,8 @@ def agree(history: History, found: Loaded, truth: Loaded) -> None:
     assert history.pairs or found.content == truth.content
 
 
-def _examine_room(history: History, truth: Loaded, state_of_yjs: bytes) -> Examination:
-    """A room receives the log, stores it in ticks, folds it now and then, and answers a stale client."""
-    room = Room()
-    for update in history.log:
-        room.receive(update)
+def _examine_room(history: History, room: Room, truth: Loaded, state_of_yjs: bytes) -> Examination:
+    """A room has received the log; it stores it in ticks, folds it now and then, and answers a stale client."""
     assert not room.held
     assert check_state_vector(truth.vector) == room.clocks.next
     raws = [checked.raw for checked in room.stored]
@@ -180,11 +179,8 @@ def _lacking(state: bytes, stale: list[Checked]) -> bytes:
     return answer
 
 
-def _examine_segments(history: History) -> Examination:
+def _examine_segments(history: History, room: Room) -> Examination:
     """The log, stretch by stretch, in few bytes: up to the end of each it is what it was, to yjs and when folded."""
-    room = Room()
-    for update in history.log:
-        room.receive(update)
     rest, rng = iter([checked.raw for checked in room.stored]), random.Random(history.options["seed"])
     exact: list[bytes] = []
     segments: list[bytes] = []
