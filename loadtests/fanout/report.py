@@ -138,6 +138,7 @@ COLUMNS: tuple[tuple[str, tuple[str, ...], str, float, int], ...] = (
     ("D p99 ms", ("light",), "p99_ms", 1, 2),
     ("E all 500 have it, s", ("storm",), "all_s", 1, 2),
     ("E server CPU s", ("storm",), "server_cpu_s", 1, 2),
+    ("E generator CPU %", ("storm",), "generator_cpu_pct", 1, 0),
     ("F KiB per idle connection", ("memory",), "connection_bytes", 1024, 1),
     ("F KiB per document", ("memory",), "document_bytes", 1024, 0),
     ("G CPU % (200 cursors)", ("presence", "200"), "server_cpu_pct", 1, 1),

@@ -72,7 +72,7 @@ class Pace:
 
 
 QUICK = Pace("quick", 1.5, 0.7, 1, 3, (CROWD,), (), (), minutes_per_server=3.5)
-BRIEF = Pace("brief", 1.5, 0.7, 3, 4, (50, CROWD), (10, 100, 1000), (1, 10, 100), minutes_per_server=9)
+BRIEF = Pace("brief", 1.5, 0.7, 3, 4, (50, CROWD), (10, 100, 500, 2000), (1, 10, 100), minutes_per_server=9)
 FULL = Pace(
     *("full", 3.0, 1.0, 3, 6, (25, 50, 100, CROWD, 400)),
     *((10, 30, 100, 300, 1000, 2000), (1, 3, 10, 30, 100)),

@@ -66,7 +66,7 @@ def results() -> dict[str, Any]:
 
 def joined(all_s: float, complete: bool) -> dict[str, Any]:
     """One join storm."""
-    return {"complete": complete, "all_s": all_s, "server_cpu_s": all_s / 2}
+    return {"complete": complete, "all_s": all_s, "server_cpu_s": all_s / 2, "generator_cpu_pct": 50.0}
 
 
 def test_each_goal_is_held_against_the_best_peer() -> None:
