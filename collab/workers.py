@@ -209,8 +209,7 @@ class Pool:
         if name == "SIGHUP":
             self._reload()
         elif name == "SIGUSR2":
-            for worker in self._workers:
-                self._renew(worker)
+            self._renew_all()
         elif name == "SIGTTIN":
             self._add()
         elif name == "SIGTTOU" and len(self._workers) > 1:
@@ -226,12 +225,21 @@ class Pool:
         for worker in self._workers:
             worker.reload(self._settings)
 
+    def _renew_all(self) -> None:
+        """One after the other, up to one that does not come to serve: what it cannot do the others need not try."""
+        for worker in self._workers:
+            self._renew(worker)
+            if not worker.ready:
+                if not self._ending:
+                    log.error("a new worker does not serve: the others stay", worker=worker.number)
+                return
+
     def _renew(self, worker: Worker) -> None:
         """The others serve meanwhile: the next one's turn comes when this one serves again."""
         worker.end(self._grace_s)
         worker.pipe.close()
         worker.start()
-        while not worker.ready and worker.process.exitcode is None and not self._ending:
+        while not (worker.ready or worker.stuck) and worker.process.exitcode is None and not self._ending:
             self._turn()
 
     def _end(self, workers: list[Worker]) -> None:
