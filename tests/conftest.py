@@ -16,7 +16,7 @@ from collab.auth.keys import Keys
 from collab.store.open import open_store
 from collab.types import Scope
 from tests import backends, node_tools, realservers, trust
-from tests.backends import Backend
+from tests.backends import Backend, Ground, ground_of
 from tests.clients.puppets import Puppets, puppets
 from tests.cluster.nodes import Cluster, cluster
 from tests.patience import be_patient
@@ -48,6 +48,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def backend(request: pytest.FixtureRequest) -> Backend:
     """What the test's service stands on."""
     return getattr(request, "param", Backend.SQLITE)
+
+
+@pytest.fixture
+def ground(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> Ground:
+    """What a service in this process stands on, empty."""
+    return ground_of(request, backend, tmp_path)
 
 
 @pytest.fixture(scope="session")

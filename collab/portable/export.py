@@ -43,7 +43,7 @@ class Exporter:
             state = await write_log(member, rows_until(self._log, document, details.seq), advance)
         with archive.member("state.bin") as member:
             member.write(state)
-        await self._write_snapshots(archive, document)
+        await write_snapshots(archive, self._snapshots_of(document))
         content = await self._readable(state) if self._readable is not None else None
         if content is not None:
             with archive.member("content.json") as member:
@@ -52,7 +52,8 @@ class Exporter:
         archive.close(made)
         return made
 
-    async def _write_snapshots(self, archive: ArchiveWriter, document: DocumentId) -> None:
+    async def _snapshots_of(self, document: DocumentId) -> AsyncIterator[Snapshot]:
+        """The oldest first."""
         found: list[str] = []
         cursor = None
         while True:
@@ -61,15 +62,8 @@ class Exporter:
             cursor = page.cursor
             if cursor is None:
                 break
-        lines = []
-        for number, snapshot_id in enumerate(reversed(found), 1):
-            snapshot = await self._snapshots.get(document, snapshot_id)
-            lines.append(snapshot_line(snapshot, f"snapshots/{number}.bin"))
-            with archive.member(f"snapshots/{number}.bin") as member:
-                member.write(snapshot.state)
-        with archive.member("snapshots.ndjson") as member:
-            for line in lines:
-                member.line(line)
+        for snapshot_id in reversed(found):
+            yield await self._snapshots.get(document, snapshot_id)
 
 
 async def rows_until(log: UpdateLog, document: DocumentId, seq: int) -> AsyncIterator[LogRow]:
@@ -110,6 +104,19 @@ def row_line(row: LogRow) -> dict[str, Any]:
     if row.squashed_from is not None:
         line |= {"squashed_from": row.squashed_from.isoformat(), "authors": list(row.authors)}
     return line
+
+
+async def write_snapshots(archive: ArchiveWriter, snapshots: AsyncIterator[Snapshot]) -> None:
+    """A member for each one's state, and one with what is known of all."""
+    lines: list[dict[str, Any]] = []
+    async for snapshot in snapshots:
+        name = f"snapshots/{len(lines) + 1}.bin"
+        lines.append(snapshot_line(snapshot, name))
+        with archive.member(name) as member:
+            member.write(snapshot.state)
+    with archive.member("snapshots.ndjson") as member:
+        for line in lines:
+            member.line(line)
 
 
 def snapshot_line(snapshot: Snapshot, member: str) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, TypeVar
 
 from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
@@ -14,9 +14,11 @@ from collab.crdt.index import StateIndex
 from collab.crdt.split import split
 from collab.errors import BadUpdate
 from collab.portable.archive import ArchiveWriter, Manifest
-from collab.portable.export import manifest, no_progress, snapshot_line, write_log
+from collab.portable.export import manifest, no_progress, write_log, write_snapshots
 from collab.store.base import Document, Entry, LogRow
 from collab.store.remains import Remains
+
+T = TypeVar("T")
 
 AUTHOR = "salvage"
 """Who is named for what only a checkpoint still holds."""
@@ -39,14 +41,7 @@ async def salvage(details: Document, remains: Remains, target: IO[bytes]) -> Sal
         state = await write_log(member, _each(rows), no_progress)
     with archive.member("state.bin") as member:
         member.write(state)
-    lines = []
-    for number, snapshot in enumerate(remains.snapshots, 1):
-        lines.append(snapshot_line(snapshot, f"snapshots/{number}.bin"))
-        with archive.member(f"snapshots/{number}.bin") as member:
-            member.write(snapshot.state)
-    with archive.member("snapshots.ndjson") as member:
-        for line in lines:
-            member.line(line)
+    await write_snapshots(archive, _each(remains.snapshots))
     seq = rows[-1].last_seq if rows else 0
     made = manifest(replace(details, squashed_seq=0), seq, state, archive)  # segments become updates like others
     archive.close(made)
@@ -108,6 +103,6 @@ def _split(row: LogRow, clocks: Clocks) -> tuple[list[Entry], list[Entry]]:
     return ready, ahead
 
 
-async def _each(rows: list[LogRow]) -> AsyncIterator[LogRow]:
-    for row in rows:
-        yield row
+async def _each(found: Sequence[T]) -> AsyncIterator[T]:
+    for one in found:
+        yield one

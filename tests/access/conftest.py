@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.access.realm import Realm, prepare, realm, token
-from tests.backends import Backend, Ground, ground_of
+from tests.backends import Backend, ground_of
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """The server's clients here run on asyncio."""
     return "asyncio"
-
-
-@pytest.fixture
-def ground(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> Ground:
-    """What a service in this process stands on, empty."""
-    return ground_of(request, backend, tmp_path)
 
 
 @pytest.fixture(scope="session")

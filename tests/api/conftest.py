@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from tests.api.service import Service, running
-from tests.backends import Backend, Ground, ground_of
+from tests.backends import Ground
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """The server runs on asyncio only."""
     return "asyncio"
-
-
-@pytest.fixture
-def ground(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> Ground:
-    """What the service stands on, empty."""
-    return ground_of(request, backend, tmp_path)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText, merge_updates
 
-from collab.protocol.varint import read_varuint, write_varbytes, write_varuint
+from collab.protocol.varint import write_varbytes, write_varuint
+from collab.replay.arrivals import read_vector
 from loadtests.fanout import compiler
 from loadtests.fanout.document import write_together
 from loadtests.fanout.replay import ROOT, typed
@@ -50,13 +51,7 @@ def walk(walker: Path, updates: list[bytes]) -> list[dict[str, Any]]:
 
 def vector(doc: Doc[Any]) -> dict[int, int]:
     """The state vector of a document."""
-    data = doc.get_state()
-    count, offset = read_varuint(data, 0)
-    clocks = {}
-    for _ in range(count):
-        client, offset = read_varuint(data, offset)
-        clocks[client], offset = read_varuint(data, offset)
-    return clocks
+    return read_vector(doc.get_state())
 
 
 def rich_document() -> Doc[Any]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -26,7 +25,7 @@ from collab.store.open import open_store
 from collab.types import ANONYMOUS, Access, DocumentId, Principal
 from collab.upkeep import Upkeep
 from tests.api.service import bus_of, run
-from tests.backends import Backend, Ground, Turns, ground_of
+from tests.backends import Ground, Turns
 from tests.front import Front
 
 
@@ -155,12 +154,6 @@ async def serving(stack: AsyncExitStack, sockets: Sockets, shell: str, limits: L
         await asyncio.sleep(0)
     port: int = server.servers[0].sockets[0].getsockname()[1]
     return port
-
-
-@pytest.fixture
-def ground(request: pytest.FixtureRequest, backend: Backend, tmp_path: Path) -> Ground:
-    """What the node stands on, empty."""
-    return ground_of(request, backend, tmp_path)
 
 
 @pytest.fixture(params=["fast", "asgi"])

@@ -86,6 +86,13 @@ class Person:
         """What is said of the last edits, if it is this."""
         return self.page.locator(f"[data-saved={kind}]")
 
+    def take_snapshot(self, name: str) -> None:
+        """Opens the list and takes one; what anybody types from now on is not in it."""
+        self.page.get_by_role("button", name="Snapshots").click()
+        self.page.get_by_label("Name of the snapshot").fill(name)
+        self.page.get_by_role("button", name="Take").click()
+        expect(self.page.get_by_role("button", name=f"More for {name}")).to_be_visible()
+
     def come_online(self) -> None:
         """What a browser tells a page when its network is back: it tries at once, not when its next try is due."""
         self.page.evaluate("() => dispatchEvent(new Event('online'))")

@@ -99,10 +99,7 @@ def test_a_snapshot_is_previewed_compared_and_restored_for_everybody(person: Peo
     ada.type("the first words")
     expect(ada.saved()).to_be_visible()
     page = ada.page
-    page.get_by_role("button", name="Snapshots").click()
-    page.get_by_label("Name of the snapshot").fill("draft")
-    page.get_by_role("button", name="Take").click()
-    expect(page.locator(".snapshots li")).to_have_count(1)
+    ada.take_snapshot("draft")
     ben.type("better ")
     expect(ada.sheet).to_contain_text("better")
     page.get_by_role("button", name="Compare").click()
