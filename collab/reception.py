@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 SMALL_BYTES = 1024  # frames up to here are bounded by their number alone
 STEP1 = b"\x00"  # the second byte of one: what it costs is not told by its size
+SLOWED = "slowed down: more than one connection may send"  # clients know it by its first two words
 TYPED, KEYSTROKE_BYTES = b"\x00\x02", 128  # such frames are cheap, and measuring them would be dearer
 
 
@@ -178,7 +179,7 @@ class Reception:
             raise RateLimited(f"{owed_s:.0f} s ahead of what one connection may send")
         if owed_s > self._limits.debt_told_s and not session.told_slow:
             session.told_slow = True
-            session.write(frame(encode_denied("slowed down: more than one connection may send")))
+            session.write(frame(encode_denied(SLOWED)))
         return min(owed_s, PAUSE_S_MAX)
 
     async def submit(self, slot: Slot, update: bytes, author: str, session_id: str) -> int:

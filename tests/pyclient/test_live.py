@@ -187,3 +187,16 @@ async def test_updates_that_the_engine_cannot_take_end_it(document: str, service
         live.apply(bytes.fromhex("0101010004010174016100"))
         with pytest.raises(BrokenDocument):
             live.apply(bytes.fromhex("0100010000"))
+
+
+async def test_who_is_slowed_down_may_go_on(tmp_path: Path, document: str) -> None:
+    """The server reads more slowly and says so; nothing of it was refused."""
+    with running_server(tmp_path, env={"COLLAB_FRAMES_PER_S": "25"}) as server:
+        async with connect(server.url, document) as live:
+            for number in range(600):
+                text.insert(live.text(), number, "x")
+                await asyncio.sleep(0)
+            await live.saved(PATIENCE_S)
+            assert live.access == "write"
+        async with Documents(server.url) as docs:
+            assert len(await docs.read(document, "text", type="text")) == 600

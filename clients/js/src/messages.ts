@@ -13,6 +13,9 @@ export const AUTH_DENIED = 0
 export const AUTH_TOKEN = 1
 export const AUTH_ACCESS = 2
 
+/** How a notice of AUTH_DENIED begins that refuses nothing: the server only reads more slowly. */
+export const SLOWED = 'slowed down'
+
 /** A frame of this type; `write` fills in what follows. */
 export function frame(type: number, write: (encoder: encoding.Encoder) => void): Uint8Array<ArrayBuffer> {
   const encoder = encoding.createEncoder()

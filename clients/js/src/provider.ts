@@ -82,6 +82,7 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
   readonly #tabs: Tabs | undefined
   #status: Status = 'connecting'
   #access: Access = 'write'
+  #granted: Access = 'write' // the same, before the server refused something
   #ending: Ending | undefined
   #synced = false
   #wanted = false
@@ -269,7 +270,7 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
   // ------------------------------------------------------------------ permission
 
   #take(ticket: Ticket | undefined): void {
-    if (ticket?.access) this.#allow(ticket.access)
+    if (ticket?.access) this.#grant(ticket.access)
     this.#endsAtMs = ticket?.ends_at ? Date.parse(ticket.ends_at) : Infinity
     clearTimeout(this.#renewal)
     if (this.#endsAtMs === Infinity) return
@@ -289,6 +290,11 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
     } catch {
       // The session goes on until it ends; then the next connection asks again.
     }
+  }
+
+  #grant(access: Access): void {
+    this.#granted = access
+    this.#allow(access)
   }
 
   #allow(access: Access): void {
@@ -322,6 +328,7 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
     encoding.writeVarUint(reply, messages.SYNC)
     const kind = syncProtocol.readSyncMessage(decoder, reply, this.doc, this)
     if (kind === syncProtocol.messageYjsSyncStep1) {
+      this.#allow(this.#granted) // it asks for what was refused as well, once that may be
       if (!this.readOnly) this.#send(encoding.toUint8Array(reply) as Uint8Array<ArrayBuffer>)
       this.#asked = true
       this.#askStatus()
@@ -339,9 +346,10 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
     const kind = decoding.readVarUint(decoder)
     if (kind === messages.AUTH_ACCESS) {
       this.#renewing = false
-      this.#allow(decoding.readVarString(decoder) as Access)
+      this.#grant(decoding.readVarString(decoder) as Access)
     } else if (kind === messages.AUTH_DENIED) {
       const reason = decoding.readVarString(decoder)
+      if (!this.#renewing && reason.startsWith(messages.SLOWED)) return
       if (!this.#renewing) {
         this.#account.doubt()
         this.#allow('read')

@@ -32,6 +32,9 @@ class Replica(Protocol):
         """What may be done has changed."""
 
 
+SLOWED = b"slowed down"  # how the server's notice of it begins
+
+
 class Connection:
     """Synced once both sides have told each other what the other lacked."""
 
@@ -126,6 +129,8 @@ class Connection:
     def _on_denied(self, reason: bytes) -> None:
         if self._renewing:  # the session goes on as long as it could before
             self._renewing = False
+            return
+        if reason.startswith(SLOWED):  # read more slowly, and nothing was refused
             return
         if self.access == "write":
             self.access = "read"
