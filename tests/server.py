@@ -24,12 +24,15 @@ READY = re.compile(r"(https?://[^/\s]+:\d+)/docs")
 
 
 def wait_until(holds: Callable[[], object], timeout_s: float = PATIENCE_S, what: str = "the condition") -> None:
-    """Returns as soon as the condition holds; Elapsed after the timeout."""
-    deadline = time.monotonic() + timeout_s
+    """Returns soon after the condition holds; Elapsed after the timeout. What takes longer is asked for less often:
+    each look may take time of the server that is waited for.
+    """
+    began = time.monotonic()
     while not holds():
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - began
+        if waited_s > timeout_s:
             raise Elapsed(f"{what} did not come true within {timeout_s:.0f} s")
-        time.sleep(0.005)
+        time.sleep(min(max(0.005, waited_s / 10), 0.05))
 
 
 def command(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = PATIENCE_S) -> str:
