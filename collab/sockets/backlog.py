@@ -10,6 +10,9 @@ from collab.turns import Turns
 SLICE_BYTES = DEFAULT.inline_bytes_max
 """Looked at in one turn of the loop: one frame of the dearest kind, or some hundreds of the smallest."""
 
+GATHERED_SLICES = 16
+"""In one turn, while all is a part of one large frame: a turn of the loop for each would cost more than they do."""
+
 
 class Connection(Protocol):
     """Whose backlog it is."""
@@ -22,8 +25,8 @@ class Connection(Protocol):
     def is_resting(self) -> bool:
         """Whether nothing is to be taken now; whoever ends that calls `take`."""
 
-    def feed(self, data: memoryview) -> None:
-        """Looks at the frames in it."""
+    def feed(self, data: memoryview) -> bool:
+        """Looks at the frames in it; returns whether there was none to look at, but all is inside of a larger one."""
 
     def read_more(self) -> None:
         """The backlog is empty."""
@@ -66,8 +69,10 @@ class Backlog:
             self.deaf, self._bytes, self._at = True, b"", 0
             self._connection.read_more()
         elif not self._connection.is_resting:
-            start = self._at
-            self._at = min(start + SLICE_BYTES, len(self._bytes))
-            self._connection.feed(memoryview(self._bytes)[start : self._at])
+            for _ in range(GATHERED_SLICES):
+                start = self._at
+                self._at = min(start + SLICE_BYTES, len(self._bytes))
+                if not self._connection.feed(memoryview(self._bytes)[start : self._at]) or self._at == len(self._bytes):
+                    break
             if not self._connection.is_resting:
                 self.take()

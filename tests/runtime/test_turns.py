@@ -22,7 +22,7 @@ from collab.gaps import CHECKED_AT_ONCE
 from collab.protocol.messages import Kind, decode, encode_step1, encode_step2, encode_update
 from collab.protocol.varint import write_varbytes, write_varuint
 from collab.slot import Slot
-from collab.sockets.backlog import SLICE_BYTES, Backlog
+from collab.sockets.backlog import GATHERED_SLICES, SLICE_BYTES, Backlog
 from collab.turns import Turns
 from tests.patience import PATIENCE_S
 from tests.runtime.conftest import Bench
@@ -36,15 +36,17 @@ class Flooder:
     def __init__(self, name: str, seen: list[str], turns: Turns) -> None:
         self.is_over = False
         self.is_resting = False
+        self.is_inside = False
         self.reads = 0
         self.backlog = Backlog(self, turns)
         self.sizes: list[int] = []
         self._name = name
         self._seen = seen
 
-    def feed(self, data: memoryview) -> None:
+    def feed(self, data: memoryview) -> bool:
         self._seen.append(self._name)
         self.sizes.append(len(data))
+        return self.is_inside
 
     def read_more(self) -> None:
         self.reads += 1
@@ -70,6 +72,22 @@ async def test_a_flood_gets_one_slice_a_turn_and_so_does_everybody_else() -> Non
     await loop_turns(20)
     assert flood.sizes == [SLICE_BYTES] * 10
     assert flood.reads == 1 and not len(turns)
+
+
+async def test_a_part_of_one_large_frame_is_gathered_in_fewer_turns_until_something_must_be_looked_at() -> None:
+    turns = Turns()
+    large = Flooder("large", [], turns)
+    large.is_inside = True
+    large.backlog.put(bytes((2 * GATHERED_SLICES + 10) * SLICE_BYTES))
+    large.backlog.take()
+    await loop_turns(1)
+    assert large.sizes == [SLICE_BYTES] * GATHERED_SLICES
+    await loop_turns(1)
+    large.is_inside = False  # the frame has ended
+    await loop_turns(1)
+    assert len(large.sizes) == 2 * GATHERED_SLICES + 1
+    await loop_turns(20)
+    assert large.sizes == [SLICE_BYTES] * (2 * GATHERED_SLICES + 10) and large.reads == 1
 
 
 async def test_a_resting_connection_waits_in_nobodys_way() -> None:
