@@ -41,6 +41,7 @@ async function page(request) {
   return answer === undefined || (answer.status >= 500 && !answer.headers.has('content-security-policy')) ? kept : answer
 }
 
+// Their names say what is in them: who asks (`Vary: Origin`, of CORS) makes no difference.
 async function file(request) {
-  return (await caches.match(request, { cacheName: CACHE })) ?? fetch(request)
+  return (await caches.match(request, { cacheName: CACHE, ignoreVary: true })) ?? fetch(request)
 }
