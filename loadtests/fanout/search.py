@@ -32,12 +32,12 @@ Try = Callable[[float], Measurement]
 def climb(attempt: Try, start: float, ramp: float = RAMP, close: float = CLOSE_ENOUGH) -> Found:
     """Ramps up from `start` until a rate fails (down, if the first one does), then closes the gap.
 
-    The rate at which a ramp ends must fail twice: one late window would hide all that lies above it.
+    A rate at which a ramp ends, or with which it begins, must fail twice: one late window would hide all above it.
     """
     held, failed, rate = Found(0.0, None), math.inf, start
     for _ in range(STEPS_MAX):
         measured = attempt(rate)
-        if not measured.sustained and held.rate and math.isinf(failed):
+        if not measured.sustained and not (held.rate and math.isfinite(failed)):
             measured = attempt(rate)
         if measured.sustained:
             held = Found(rate, measured, held.broke)

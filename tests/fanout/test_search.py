@@ -73,11 +73,13 @@ def test_a_later_round_moves_to_the_new_limit() -> None:
     assert again(Known(1), before=0).at is None
 
 
-def test_one_late_window_does_not_end_a_ramp() -> None:
+@pytest.mark.parametrize("above", [0, 100])
+def test_one_late_window_does_not_end_a_ramp(above: float) -> None:
     server, late = Known(limit=1_000), [True]
 
     def attempt(rate: float) -> Measurement:
         measured = server(rate)
-        return Known(limit=0)(rate) if rate > 100 and late and late.pop() else measured
+        return Known(limit=0)(rate) if rate > above and late and late.pop() else measured
 
     assert climb(attempt, 20).rate > 1_000 / CLOSE_ENOUGH
+    assert min(server.tried) == 20
