@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,3 +33,22 @@ def test_the_client_keeps_its_promises_against_the_real_server(modules: Path, se
 @pytest.mark.parametrize("package", ["js", "web"])
 def test_types_hold(modules: Path, package: str) -> None:
     run(modules, "typescript/bin/tsc", "--noEmit", "-p", package)
+
+
+def test_the_package_is_built_and_runs_in_plain_node(modules: Path, server: Server, tmp_path: Path) -> None:
+    """As npm packs it: without a bundler that would forgive what Node does not."""
+    (tmp_path / "node_modules").symlink_to(modules)
+    script = json.loads((CLIENTS / "js" / "package.json").read_text())["scripts"]["build"].split()
+    given = {".": "js", "src": "js/src", "dist": str(tmp_path / "dist")}
+    run(modules, "typescript/bin/tsc", *(given.get(word, word) for word in script[1:]))
+    assert (tmp_path / "dist" / "index.d.ts").exists()
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    program = shutil.copy(CLIENTS / "js" / "test" / "built.mjs", tmp_path)
+    done = subprocess.run(
+        [str(node_executable()), program, str(tmp_path / "dist"), server.url],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.stdout.strip() == "from plain Node", done.stderr

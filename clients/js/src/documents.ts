@@ -1,6 +1,6 @@
-import { Problem } from './problem'
-import type * as Api from './schemas'
-import { readEvents, type StreamEvent } from './stream'
+import { Problem } from './problem.js'
+import type * as Api from './schemas.js'
+import { readEvents, type StreamEvent } from './stream.js'
 
 export interface DocumentsOptions {
   /** Where the server is, e.g. `https://collab.example`; the page's own origin if not given. */

@@ -4,11 +4,11 @@ import { ObservableV2 } from 'lib0/observable'
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as syncProtocol from 'y-protocols/sync'
 import type * as Y from 'yjs'
-import { Account } from './account'
-import { Backoff } from './backoff'
-import * as messages from './messages'
-import { Problem } from './problem'
-import { Tabs } from './tabs'
+import { Account } from './account.js'
+import { Backoff } from './backoff.js'
+import * as messages from './messages.js'
+import { Problem } from './problem.js'
+import { Tabs } from './tabs.js'
 
 /** `connecting`: on the way · `live`: synced and open · `offline`: will try again · `ended`: will not, see `ending`. */
 export type Status = 'connecting' | 'live' | 'offline' | 'ended'
@@ -20,6 +20,8 @@ export interface Ticket {
   access?: Access
   /** When the session that it opens ends; a fresh one is fetched and presented before. */
   ends_at?: string
+  /** Until when it opens a socket, a minute after it was made: with it the session's length needs no right clock here. */
+  opens_until?: string
 }
 
 /** What keeps a copy of the document on this device, e.g. an `IndexeddbPersistence` of y-indexeddb. */
@@ -61,7 +63,7 @@ export type ProviderEvents = {
   /** This many local edits are not known to be. */
   unsaved: (count: number) => void
   access: (access: Access) => void
-  /** The server did not take something, with its reason. */
+  /** The server did not take an edit, with its reason; `saved` comes again once it has taken it after all. */
   denied: (reason: string) => void
   ended: (ending: Ending) => void
 }
@@ -69,6 +71,9 @@ export type ProviderEvents = {
 const EXPIRED = 4401
 const OVERLOADED = [1012, 1013]
 const LATEST_RENEWAL_S = 30
+const RENEWAL_PAUSE_MS = 1000 // at least, whatever the ticket and the clock say
+const OPENS_MS = 60_000 // from the making of a ticket to its `opens_until`
+const STEADY_MS = 5000 // a connection that ends sooner was none: the next waits longer
 const PROBE_S = 4
 
 /** Keeps a `Y.Doc` live with a collab server, and tells the truth about what is saved. */
@@ -92,6 +97,7 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
   #renewing = false
   #endsAtMs = Infinity
   #heardAt = 0
+  #liveAt = 0
   #attempt = 0 // an older one that comes late is not looked at
   #retry: ReturnType<typeof setTimeout> | undefined
   #renewal: ReturnType<typeof setTimeout> | undefined
@@ -170,6 +176,7 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
     globalThis.removeEventListener?.('pagehide', this.#onPageHide)
     globalThis.removeEventListener?.('pageshow', this.#onPageShow)
     this.#tabs?.close()
+    if (this.#options.awareness === undefined) this.awareness.destroy() // its timer would run on
     super.destroy()
   }
 
@@ -221,7 +228,8 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
     this.#asked = false
     this.#heardAt = Date.now()
     this.#take(ticket)
-    socket.onopen = () => this.#greet()
+    socket.onopen = () => this.#socket === socket && this.#greet()
+    socket.onerror = () => {} // `close` follows; in Node, ws ends the process over an error that nobody hears
     socket.onmessage = (event) => this.#socket === socket && this.#receive(new Uint8Array(event.data as ArrayBuffer))
     socket.onclose = (event) => this.#socket === socket && this.#closed(event.code, event.reason)
     clearInterval(this.#watchdog)
@@ -236,6 +244,7 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
 
   #closed(code: number, reason: string): void {
     this.#hangUp()
+    if (this.#status === 'live' && Date.now() - this.#liveAt > STEADY_MS) this.#backoff.reset()
     const expired = code === EXPIRED && Date.now() >= this.#endsAtMs - 1000 && this.#options.ticket !== undefined
     if (code >= 4400 && code < 4500 && !expired) this.#end({ code, reason })
     else if (this.#wanted) this.#tryAgain(OVERLOADED.includes(code) ? 1000 : 0)
@@ -271,12 +280,12 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
 
   #take(ticket: Ticket | undefined): void {
     if (ticket?.access) this.#grant(ticket.access)
-    this.#endsAtMs = ticket?.ends_at ? Date.parse(ticket.ends_at) : Infinity
     clearTimeout(this.#renewal)
-    if (this.#endsAtMs === Infinity) return
-    const left = this.#endsAtMs - Date.now()
+    const left = lengthMs(ticket)
+    this.#endsAtMs = Date.now() + left
+    if (left === Infinity) return
     const early = Math.min(LATEST_RENEWAL_S * 1000, left / 5)
-    this.#renewal = setTimeout(() => void this.#renew(), Math.min(left - early, 2 ** 31 - 1))
+    this.#renewal = setTimeout(() => void this.#renew(), Math.min(Math.max(left - early, RENEWAL_PAUSE_MS), 2 ** 31 - 1))
   }
 
   async #renew(): Promise<void> {
@@ -333,7 +342,7 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
       this.#asked = true
       this.#askStatus()
     } else if (kind === syncProtocol.messageYjsSyncStep2) {
-      this.#backoff.reset()
+      if (this.#status !== 'live') this.#liveAt = Date.now()
       this.#tell('live')
       if (!this.#synced) {
         this.#synced = true
@@ -349,12 +358,13 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
       this.#grant(decoding.readVarString(decoder) as Access)
     } else if (kind === messages.AUTH_DENIED) {
       const reason = decoding.readVarString(decoder)
-      if (!this.#renewing && reason.startsWith(messages.SLOWED)) return
-      if (!this.#renewing) {
-        this.#account.doubt()
-        this.#allow('read')
+      if (reason.startsWith(messages.SLOWED)) return
+      if (this.#renewing) {
+        this.#renewing = false // the session goes on as long as it could before
+        return
       }
-      this.#renewing = false
+      this.#account.doubt()
+      this.#allow('read')
       this.emit('denied', [reason])
     }
   }
@@ -372,11 +382,12 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
   }
 
   #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this || origin === this.#tabs) return
-    const stored = this.#options.persistence !== undefined && origin === this.#options.persistence
+    if (origin === this) return
     const message = messages.frame(messages.SYNC, (encoder) => syncProtocol.writeUpdate(encoder, update))
-    if (!this.readOnly) this.#send(message)
-    if (stored) return
+    if (!this.readOnly) this.#send(message) // of another tab, too: what is typed here next may build on it
+    if (origin === this.#tabs) return
+    const stored = this.#options.persistence !== undefined && origin === this.#options.persistence
+    if (stored && !this.#asked) return // it goes with the first answer, which the first "saved?" comes after
     if (this.#status !== 'live') this.#tabs?.post(message)
     this.#account.edit()
     this.emit('unsaved', [this.unsaved])
@@ -438,4 +449,11 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
     this.#status = status
     this.emit('status', [status])
   }
+}
+
+/** How long the session of a ticket lasts from now: by the server's clock if the ticket says when it was made. */
+function lengthMs(ticket: Ticket | undefined): number {
+  if (!ticket?.ends_at) return Infinity
+  const from = ticket.opens_until ? Date.parse(ticket.opens_until) - OPENS_MS : Date.now()
+  return Date.parse(ticket.ends_at) - from
 }

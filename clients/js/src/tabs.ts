@@ -4,7 +4,7 @@ import * as encoding from 'lib0/encoding'
 import * as awarenessProtocol from 'y-protocols/awareness'
 import * as syncProtocol from 'y-protocols/sync'
 import type * as Y from 'yjs'
-import { AWARENESS, frame, SYNC } from './messages'
+import { AWARENESS, frame, SYNC } from './messages.js'
 
 export class Tabs {
   readonly #channel: BroadcastChannel | undefined
