@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pycrdt import Doc, Text
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.server import ServerConnection, serve
 
-from collab_client import BrokenDocument, Documents, NotAllowed, ReadOnly, Refused, Unavailable, Unsaved, connect, text
+from collab_client import (
+    BrokenDocument,
+    Documents,
+    NotAllowed,
+    ReadOnly,
+    Refused,
+    Ticket,
+    Unavailable,
+    Unsaved,
+    connect,
+    text,
+)
+from collab_client.connection import Connection
 from collab_client.live import LiveDocument
+from collab_client.permits import Permit
+from collab_client.wire import EMPTY_UPDATE, Kind, encode
 from tests.conftest import Service
 from tests.patience import PATIENCE_S
 from tests.server import running_server
@@ -103,6 +119,17 @@ async def test_a_document_of_ones_own_goes_on(service: Service, document: str) -
         assert text.read(live.text("mine")) == "here"
 
 
+async def test_what_a_document_of_ones_own_brings_is_waited_for(service: Service, document: str) -> None:
+    """It may be what was typed offline: leaving at once must not lose it."""
+    doc: Doc[Any] = Doc()
+    doc.get("text", type=Text).insert(0, "x" * 500_000)
+    async with connect(service.url, document, service.admin, doc=doc) as live:
+        assert live.unsaved == 1
+    assert live.unsaved == 0
+    async with Documents(service.url, service.admin) as docs:
+        assert len(await docs.read(document)) == 500_000
+
+
 async def test_the_end_of_a_block_waits_for_what_was_typed(service: Service, document: str) -> None:
     """A script that types and leaves has not typed in vain."""
     async with connect(service.url, document, service.admin) as live:
@@ -162,7 +189,7 @@ async def exists(docs: Documents, document: str) -> bool:
 
 async def test_a_server_that_is_not_there(document: str) -> None:
     """Opening gives up in time; a url that is none is refused at once."""
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match=r"not live in time .*[Cc]onnect"):
         async with connect("http://127.0.0.1:9", document, open_s=0.3):
             pass
     with pytest.raises(ValueError, match="not the address"):
@@ -200,3 +227,53 @@ async def test_who_is_slowed_down_may_go_on(tmp_path: Path, document: str) -> No
             assert live.access == "write"
         async with Documents(server.url) as docs:
             assert len(await docs.read(document, "text", type="text")) == 600
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+async def test_a_session_that_ran_out_begins_again(service: Service, document: str, as_text: bool) -> None:
+    """No fresh ticket could be had in time, or nobody knew that one was due: it is no refusal."""
+    minted: list[str] = []
+    async with Documents(service.url, service.admin) as docs:
+
+        async def source() -> Ticket | str:
+            minted.append("")
+            if len(minted) == 2 and not as_text:
+                raise RuntimeError("whatever a library of yours may raise while the network is away")
+            ticket = await docs.ticket(document, "user-1", session_s=0.5 if len(minted) == 1 else 3600)
+            return ticket.ticket if as_text else ticket
+
+        async with connect(service.url, document, source) as live:
+            hurry(live)
+            await live.until(lambda: len(minted) > 1 and live.status == "live", PATIENCE_S)
+            text.insert(live.text(), 0, "still here")
+            await live.saved(PATIENCE_S)
+
+
+async def test_who_may_write_again_is_told_saved(document: str) -> None:
+    """The server asks for what it had refused: from then on nothing is refused any more."""
+    live = LiveDocument("http://127.0.0.1:9", document)
+    connection = Connection(cast("ClientConnection", None), live, Permit(None))
+    connection._receive(encode(Kind.DENIED, b"the document takes no more"))
+    with pytest.raises(ReadOnly):
+        await connection.acknowledged()
+    connection._receive(encode(Kind.STEP1, b"\x00"))
+    saved = asyncio.create_task(connection.acknowledged())
+    await asyncio.sleep(0)
+    connection._receive(encode(Kind.STATUS, (1).to_bytes(8, "big")))
+    await saved
+    assert connection.access == "write"
+
+
+async def test_a_server_that_takes_one_in_and_throws_one_out_is_asked_less_and_less_often(document: str) -> None:
+    async def welcome(socket: ServerConnection) -> None:
+        await socket.send(encode(Kind.STEP1, b"\x00"))
+        await socket.send(encode(Kind.STEP2, EMPTY_UPDATE))
+        await socket.close(1011)
+
+    async with serve(welcome, "127.0.0.1", 0) as server:
+        live = LiveDocument(f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}", document)
+        hurry(live)
+        running = asyncio.create_task(live.run())
+        await live.until(lambda: live._backoff._tries > 3, PATIENCE_S)
+        running.cancel()
+        await asyncio.wait({running})

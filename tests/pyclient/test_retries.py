@@ -15,7 +15,7 @@ PROBLEM = {"detail": "not now", "code": "storage_unavailable"}
 
 
 @asynccontextmanager
-async def answering(statuses: Sequence[int | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def answering(statuses: Sequence[int | None], wait_s: int = 0) -> AsyncIterator[tuple[str, list[bytes]]]:
     """Answers each request with the next status, or hangs up for None; yields its URL and the requests."""
     requests: list[bytes] = []
     left = list(statuses)
@@ -24,8 +24,8 @@ async def answering(statuses: Sequence[int | None]) -> AsyncIterator[tuple[str, 
         requests.append(await reader.readuntil(b"\r\n\r\n"))
         status = left.pop(0)
         if status is not None:
-            body = json.dumps(PROBLEM if status >= 400 else {"seq": 1}).encode()
-            writer.write(b"HTTP/1.1 %d X\r\nretry-after: 0\r\ncontent-length: %d\r\n" % (status, len(body)))
+            body = json.dumps(PROBLEM if status >= 400 else {"seq": 1, "version": "v", "changed": True}).encode()
+            writer.write(b"HTTP/1.1 %d X\r\nretry-after: %d\r\ncontent-length: %d\r\n" % (status, wait_s, len(body)))
             writer.write(b"connection: close\r\n\r\n" + body)
         writer.close()
 
@@ -65,3 +65,26 @@ async def test_a_deletion_is_not_tried_again() -> None:
         with pytest.raises(Unavailable):
             await docs.delete("d")
     assert len(requests) == 1
+
+
+async def test_an_edit_is_tried_again_under_one_key() -> None:
+    """The server does it once, however often it comes."""
+    async with answering([None, 503, 200]) as (url, requests), Documents(url) as docs:
+        assert (await docs.edit("d", [])).changed
+    keys = {line for request in requests for line in request.lower().split(b"\r\n") if b"idempotency-key" in line}
+    assert (len(requests), len(keys)) == (3, 1)
+
+
+async def test_a_write_on_a_version_is_not_tried_again() -> None:
+    """If the first one arrived, the second would say that somebody else had changed the document."""
+    async with answering([None]) as (url, requests), Documents(url) as docs:
+        with pytest.raises(Unavailable):
+            await docs.write("d", "text", version="v")
+    assert len(requests) == 1
+
+
+async def test_who_is_to_wait_for_an_hour_is_told_at_once() -> None:
+    async with answering([429], wait_s=3600) as (url, requests), Documents(url) as docs:
+        with pytest.raises(Unavailable) as told:
+            await docs.get("d")
+    assert (len(requests), told.value.retry_after_s) == (1, 3600)

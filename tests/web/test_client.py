@@ -38,7 +38,7 @@ def test_types_hold(modules: Path, package: str) -> None:
 def test_the_package_is_built_and_runs_in_plain_node(modules: Path, server: Server, tmp_path: Path) -> None:
     """As npm packs it: without a bundler that would forgive what Node does not."""
     (tmp_path / "node_modules").symlink_to(modules)
-    script = json.loads((CLIENTS / "js" / "package.json").read_text())["scripts"]["build"].split()
+    script = json.loads((CLIENTS / "js" / "package.json").read_text())["scripts"]["prepack"].split()
     given = {".": "js", "src": "js/src", "dist": str(tmp_path / "dist")}
     run(modules, "typescript/bin/tsc", *(given.get(word, word) for word in script[1:]))
     assert (tmp_path / "dist" / "index.d.ts").exists()

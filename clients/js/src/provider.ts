@@ -245,7 +245,9 @@ export class CollabProvider extends ObservableV2<ProviderEvents> {
   #closed(code: number, reason: string): void {
     this.#hangUp()
     if (this.#status === 'live' && Date.now() - this.#liveAt > STEADY_MS) this.#backoff.reset()
-    const expired = code === EXPIRED && Date.now() >= this.#endsAtMs - 1000 && this.#options.ticket !== undefined
+    // Of a ticket without an end one can only say that it was good just now.
+    const over = this.#endsAtMs === Infinity ? this.#status === 'live' : Date.now() >= this.#endsAtMs - 1000
+    const expired = code === EXPIRED && over && this.#options.ticket !== undefined
     if (code >= 4400 && code < 4500 && !expired) this.#end({ code, reason })
     else if (this.#wanted) this.#tryAgain(OVERLOADED.includes(code) ? 1000 : 0)
   }

@@ -114,6 +114,19 @@ test('with a clock that is behind, a session that has ended begins again', async
   expect(provider.status).toBe('offline')
 })
 
+test('a ticket that says nothing of its end is fetched anew when the session has ended; a bad one is not', async () => {
+  let minted = 0
+  const provider = provide({ ticket: async () => `ticket ${(minted += 1)}`, backoff: new Backoff(1, 1) })
+  await vi.waitUntil(() => minted === 1)
+  await soon()
+  Wire.last.tell(EMPTY_STEP2)
+  const first = Wire.last
+  first.onclose!({ code: 4401, reason: 'it has ended' })
+  await vi.waitUntil(() => Wire.last !== first)
+  Wire.last.onclose!({ code: 4401, reason: 'not a ticket' })
+  expect([provider.status, minted]).toEqual(['ended', 2])
+})
+
 test('a server that takes one in and throws one out is asked less and less often', async () => {
   vi.useFakeTimers()
   provide({ backoff: new Backoff(100, 10_000, () => 1) })

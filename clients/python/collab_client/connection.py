@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from collab_client.errors import CollabError, ReadOnly, Unavailable
 from collab_client.permits import Permit
@@ -39,7 +41,7 @@ class Connection:
     """Synced once both sides have told each other what the other lacked."""
 
     def __init__(self, socket: ClientConnection, replica: Replica, permit: Permit) -> None:
-        self.access = permit.access or "write"
+        self.access = self._granted = permit.access or "write"
         self.synced = asyncio.Event()
         self._socket = socket
         self._replica = replica
@@ -95,8 +97,9 @@ class Connection:
             self._fail(Unavailable("the connection is gone"))
 
     async def _write(self) -> None:
-        while True:
-            await self._socket.send(await self._outgoing.get())
+        with suppress(ConnectionClosed):  # told by what reads
+            while True:
+                await self._socket.send(await self._outgoing.get())
 
     def _receive(self, message: bytes) -> None:
         try:
@@ -107,6 +110,9 @@ class Connection:
             self._handlers[kind](body)
 
     def _on_step1(self, vector: bytes) -> None:
+        if isinstance(self._error, ReadOnly):  # it asks for what it refused as well, once that may be
+            self._error, self.access = None, self._granted
+            self._replica.notice()
         lacking = self._replica.lacking(vector)
         if lacking != EMPTY_UPDATE:
             self.send(Kind.STEP2, lacking)
@@ -139,7 +145,7 @@ class Connection:
 
     def _on_access(self, access: bytes) -> None:
         self._renewing = False
-        self.access = access.decode(errors="replace")
+        self.access = self._granted = access.decode(errors="replace")
         self._replica.notice()
 
     def _on_status(self, payload: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from collab_client import errors
 from collab_client.backoff import Backoff
 from collab_client.connection import Connection
-from collab_client.errors import BrokenDocument, CollabError, Unavailable, Unsaved
+from collab_client.errors import BrokenDocument, CollabError, NotAllowed, Unavailable, Unsaved
 from collab_client.permits import Permit, Source, fetch
 from collab_client.presence import Presence
 from collab_client.wire import Kind
@@ -25,6 +26,9 @@ from collab_client.wire import Kind
 log = logging.getLogger("collab_client")
 
 Status = Literal["connecting", "live", "offline", "ended"]
+EXPIRED = 4401  # the close code of a session whose permission is over
+STEADY_S = 5.0  # a connection that ends sooner was none: the next waits longer
+NOTHING = b"\x00"  # the state vector of an empty document
 FRAME_BYTES_MAX = 64 * 1024 * 1024  # a first answer may hold a whole document; servers allow 50 MB
 
 
@@ -44,8 +48,11 @@ class LiveDocument:
         self._address = socket_address(url, document)
         self._source = permit
         self._connection: Connection | None = None
-        self._edits = self._saved_edits = 0
+        self._edits, self._saved_edits = int(self.doc.get_state() != NOTHING), 0  # what it brings counts as one
+        self._trouble: CollabError | None = None  # why it is not live now
+        self._lived = False
         self._applying = False
+        self._opened_at = 0.0  # of the session, on the monotonic clock
         self._news = asyncio.Event()
         self._backoff = Backoff()
         self._watching = self.doc.observe(self._on_change)
@@ -82,20 +89,22 @@ class LiveDocument:
 
     async def synced(self, timeout_s: float | None = None) -> None:
         """Waits until it is live. Raises what ended it, or Unavailable after the timeout."""
-        await self._within(self._live(), timeout_s, Unavailable(f"{self.document!r} was not live in time"))
+        await self._within(
+            self._live(), timeout_s, lambda: Unavailable(f"{self.document!r} was not live in time{self._why}")
+        )
 
     async def saved(self, timeout_s: float | None = None) -> None:
         """Waits until everything that `doc` holds now is on the server's disk, across reconnects.
 
         Raises ReadOnly if what you typed was not taken, what ended the connection, or Unsaved after the timeout.
         """
-        late = Unsaved(f"{self.document!r}: the server did not say in time that {self.unsaved} edits are on disk")
-        await self._within(self._saved(), timeout_s, late)
+        late = f"{self.document!r}: the server did not say in time that all edits are on disk"
+        await self._within(self._saved(), timeout_s, lambda: Unsaved(late + self._why))
 
     async def until(self, holds: Callable[[], object], timeout_s: float | None = None) -> None:
         """Waits until a condition on `doc` or `presence` is true; it is looked at after every change."""
-        late = Unavailable(f"{self.document!r}: what was waited for did not come in time")
-        await self._within(self._until(holds), timeout_s, late)
+        late = f"{self.document!r}: what was waited for did not come in time"
+        await self._within(self._until(holds), timeout_s, lambda: Unavailable(late + self._why))
 
     # --- the connection, again and again
 
@@ -123,6 +132,23 @@ class LiveDocument:
 
     async def _connect(self) -> None:
         permit = await self._permit()
+        try:
+            await self._dial(permit)
+        except NotAllowed as error:
+            if error.status != EXPIRED or not self._may_begin_again(permit):
+                raise
+            raise Unavailable("the session is over; a new one begins") from None
+
+    def _may_begin_again(self, permit: Permit) -> bool:
+        """Whether a session just ran out, and was not taken back: then a fresh ticket opens the next one."""
+        if not callable(self._source):
+            return False
+        if permit.life_s is None:  # nobody said how long it would last
+            return self.status == "live"
+        return time.monotonic() >= self._opened_at + permit.life_s - 1.0
+
+    async def _dial(self, permit: Permit) -> None:
+        self._opened_at = time.monotonic()
         headers = {} if permit.secret is None else {"Authorization": f"Bearer {permit.secret}"}
         try:
             async with open_socket(
@@ -143,6 +169,13 @@ class LiveDocument:
             return await fetch(self._source)
         except (OSError, TransportError) as error:
             raise Unavailable(f"no ticket can be had now: {error}") from None
+        except CollabError:
+            raise
+        except Exception as error:
+            if not self._lived:
+                raise  # a mistake in the function, most likely: said at once
+            log.warning("no fresh ticket for %r", self.document, exc_info=True)
+            raise Unavailable(f"no ticket can be had now: {error!r}") from None
 
     async def _serve(self, connection: Connection, permit: Permit) -> None:
         self._connection = connection
@@ -159,11 +192,13 @@ class LiveDocument:
 
     async def _announce(self, connection: Connection) -> None:
         await connection.synced.wait()
-        self._backoff.reset()
+        self._lived, self._trouble = True, None
         self._set("live")
+        await asyncio.sleep(STEADY_S)
+        self._backoff.reset()
 
     async def _renew(self, connection: Connection, permit: Permit) -> None:
-        """Shows a fresh ticket before the session ends; if none can be had, the session ends and a new one begins."""
+        """Shows fresh tickets before the session ends; if none can be had, it ends and a new one is begun."""
         while permit.renew_in_s is not None and callable(self._source):
             await asyncio.sleep(permit.renew_in_s)
             try:
@@ -172,11 +207,13 @@ class LiveDocument:
                 log.warning("no fresh ticket for %r", self.document, exc_info=True)
                 return
             connection.renew(permit)
+            self._opened_at = time.monotonic()
 
     async def _lost(self, error: CollabError) -> None:
         if not isinstance(error, Unavailable):
             self.error = error
             return
+        self._trouble = error
         wait_s = max(self._backoff.next_s(), error.retry_after_s or 0.0)
         log.info("%r is offline (%s), next try in %.1f s", self.document, error.detail, wait_s)
         self._set("offline")
@@ -248,12 +285,16 @@ class LiveDocument:
                 raise self.error
             await self._news.wait()
 
-    async def _within(self, waiting: Awaitable[None], timeout_s: float | None, late: CollabError) -> None:
+    @property
+    def _why(self) -> str:
+        return "" if self._trouble is None else f" ({self._trouble.detail})"
+
+    async def _within(self, waiting: Awaitable[None], timeout_s: float | None, late: Callable[[], CollabError]) -> None:
         try:
             async with asyncio.timeout(timeout_s):
                 await waiting
         except TimeoutError:
-            raise late from None
+            raise late() from None
 
     def _set(self, status: Status) -> None:
         self.status = status

@@ -17,7 +17,9 @@ from collab_client.models import Page
 
 T = TypeVar("T")
 PAGE = 200
-REPEATABLE = frozenset({"GET", "HEAD", "PUT", "POST"})  # POST goes with an Idempotency-Key
+KEYED = frozenset({"POST", "PATCH"})  # go with an Idempotency-Key, and so may be repeated
+REPEATABLE = KEYED | {"GET", "HEAD", "PUT"}
+PATIENCE_S = 60.0  # a server that wants a longer wait is believed, and the caller told
 
 
 class Rest:
@@ -44,7 +46,7 @@ class Rest:
     ) -> httpx2.Response:
         """One answer with a status below 400. `params` that are None are left out. Raises CollabError."""
         given = {name: _shown(value) for name, value in (params or {}).items() if value is not None}
-        sent = {**({"Idempotency-Key": str(uuid4())} if method == "POST" else {}), **(headers or {})}
+        sent = {**({"Idempotency-Key": str(uuid4())} if method in KEYED else {}), **(headers or {})}
         backoff = Backoff()
         for left in reversed(range(self._tries)):
             try:
@@ -53,9 +55,10 @@ class Rest:
                 trouble = Unavailable(str(error) or type(error).__name__, "unreachable")
             except Unavailable as error:
                 trouble = error
-            if not left or method not in REPEATABLE:
+            wait_s = max(backoff.next_s(), trouble.retry_after_s or 0.0)
+            if not left or not _is_repeatable(method, sent) or wait_s > PATIENCE_S:
                 raise trouble
-            await asyncio.sleep(max(backoff.next_s(), trouble.retry_after_s or 0.0))
+            await asyncio.sleep(wait_s)
         raise AssertionError("at least one try")
 
     async def each(self, fetch: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
@@ -72,6 +75,11 @@ class Rest:
 def path_of(document: str, *rest: str) -> str:
     """Relative to /api/; whatever the id holds, it is one segment."""
     return "/".join(["documents", *(quote(part, safe="") for part in (document, *rest))])
+
+
+def _is_repeatable(method: str, headers: Mapping[str, str]) -> bool:
+    """Not a PUT on a version: if the first one arrived, the second would say that somebody else had been there."""
+    return method in REPEATABLE and not (method == "PUT" and "If-Match" in headers)
 
 
 def _shown(value: object) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from pycrdt import Doc
 
 from collab_client import documents, live, snapshots, text
+from collab_client.documents import Access
+from collab_client.errors import CollabError
 from collab_client.permits import Source
 
 P = ParamSpec("P")
@@ -28,7 +30,10 @@ class Loop:
         self._thread.start()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs it there, waits here; an interrupt here cancels it there."""
+        """Runs it there, waits here; an interrupt here cancels it there. Raises RuntimeError after `close`."""
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("it is closed")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -37,10 +42,23 @@ class Loop:
             raise
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Ends what still runs there, and the thread; a second time it does nothing."""
+        if self._loop.is_closed():
+            return
+        self.do(_settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _settle() -> None:
+    """Cancels everything else in this loop, and waits for its end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 class _Face(Protocol[A]):
@@ -114,9 +132,22 @@ class Documents:
         self.close()
 
     def close(self) -> None:
-        """Hangs up."""
-        self._loop.do(self._behind.close())
+        """Hangs up; a second time it does nothing."""
+        with suppress(RuntimeError):
+            self._loop.do(self._behind.close())
         self._loop.close()
+
+    def connect(
+        self,
+        document: str,
+        user: str | None = None,
+        *,
+        name: str | None = None,
+        access: Access = "write",
+        doc: Doc[Any] | None = None,
+    ) -> AbstractContextManager[LiveDocument]:
+        """See `collab_client.Documents.connect`."""
+        return _opened(self._loop, self._behind.connect(document, user, name=name, access=access, doc=doc))
 
     list = _iterating(documents.Documents.list)
     page = _blocking(documents.Documents.page)
@@ -145,6 +176,22 @@ class LiveDocument:
         self._behind = behind
 
     saved = _blocking(live.LiveDocument.saved)
+    synced = _blocking(live.LiveDocument.synced)
+
+    @property
+    def document(self) -> str:
+        """See `collab_client.LiveDocument`."""
+        return self._behind.document
+
+    @property
+    def access(self) -> str | None:
+        """See `collab_client.LiveDocument`."""
+        return self._behind.access
+
+    @property
+    def error(self) -> CollabError | None:
+        """See `collab_client.LiveDocument`."""
+        return self._behind.error
 
     @property
     def status(self) -> live.Status:
@@ -195,18 +242,23 @@ def connect(
 ) -> Iterator[LiveDocument]:
     """See `collab_client.connect`: `with connect("http://localhost:8000", "notes") as live`."""
     loop = Loop()
-    connection = live.connect(url, document, ticket, doc=doc, open_s=open_s, save_s=save_s)
     try:
-        behind = loop.do(connection.__aenter__())
-        try:
-            yield LiveDocument(loop, behind)
-        except BaseException:
-            with suppress(_Failed):  # not the error itself: an interrupt of this thread would end the other one
-                loop.do(connection.__aexit__(_Failed, _Failed(), None))
-            raise
-        loop.do(connection.__aexit__(None, None, None))
+        with _opened(loop, live.connect(url, document, ticket, doc=doc, open_s=open_s, save_s=save_s)) as opened:
+            yield opened
     finally:
         loop.close()
+
+
+@contextmanager
+def _opened(loop: Loop, connection: AbstractAsyncContextManager[live.LiveDocument]) -> Iterator[LiveDocument]:
+    behind = loop.do(connection.__aenter__())
+    try:
+        yield LiveDocument(loop, behind)
+    except BaseException:
+        with suppress(_Failed):  # not the error itself: an interrupt of this thread would end the other one
+            loop.do(connection.__aexit__(_Failed, _Failed(), None))
+        raise
+    loop.do(connection.__aexit__(None, None, None))
 
 
 class _Failed(Exception):
