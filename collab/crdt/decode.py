@@ -29,6 +29,9 @@ from collab.protocol.varint import write_varuint
 Id = tuple[int, int]
 """(client, clock) of one element."""
 
+V2 = b"\0"
+"""How all updates of format V2 begin (yjs `UpdateEncoder.js`, the feature flags), and of V1 those without structs."""
+
 HAS_ORIGIN, HAS_RIGHT, HAS_KEY = 128, 64, 32
 
 
@@ -77,6 +80,15 @@ STORED = replace(DEFAULT, structs_max=_ANY, type_nesting_max=_ANY, clients_max=_
 
 def decode(data: bytes, limits: Limits = STORED) -> Update:
     """Parses a whole update in time linear in its length. Raises BadUpdate."""
+    try:
+        return _decode(data, limits)
+    except BadUpdate as error:
+        if data[:1] == V2:
+            error.detail += "; is it of format V2? Only V1 is taken"
+        raise
+
+
+def _decode(data: bytes, limits: Limits) -> Update:
     try:
         sections, tail = _sections(data, limits)
     except IndexError:

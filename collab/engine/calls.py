@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from collab.crdt.clocks import Clocks
 from collab.crdt.decode import STORED
 from collab.crdt.fold import condense, fold, verify
@@ -17,6 +15,7 @@ from collab.crdt.split import only_client, split, without_clients
 from collab.engine import summary
 from collab.engine.differences import diff
 from collab.engine.formats import loads
+from collab.engine.nodes import dumps
 from collab.engine.patch import patch
 from collab.engine.restore import restore
 from collab.engine.views import content_hash, roots, show, show_all
@@ -105,7 +104,7 @@ def _content_hash(args: Arguments, blobs: list[bytes]) -> Answer:
 
 def _diff(args: Arguments, blobs: list[bytes]) -> Answer:
     before = args["before"]
-    return None, [orjson.dumps(diff(blobs[:before], blobs[before:], args["root"]))]
+    return None, [dumps(diff(blobs[:before], blobs[before:], args["root"]))]
 
 
 def _write(args: Arguments, blobs: list[bytes]) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from difflib import unified_diff
 from typing import Any
 
@@ -11,9 +12,9 @@ import orjson
 from collab.engine.alignment import likeness, steps, text_hunks
 from collab.engine.document import EMPTY, UNKNOWN, Document
 from collab.engine.json_view import as_delta, as_json
-from collab.engine.nodes import ElementNode, FragmentNode, TextNode, Value, XmlNode, canonical
+from collab.engine.nodes import ElementNode, FragmentNode, TextNode, Value, XmlNode, canonical, dumps
 from collab.engine.xml_text import as_xml, element_start
-from collab.errors import NotFound
+from collab.errors import NotFound, Unprocessable
 
 Hunks = Iterator[dict[str, Any]]
 
@@ -32,10 +33,10 @@ def diff(before: Sequence[bytes], after: Sequence[bytes], root: str | None) -> d
         raise NotFound(f"there is no root {root!r}")
     contents = old.content(), new.content()
     out: dict[str, Any] = {}
-    for name in [root] if root else sorted(kinds):
+    for name in sorted(kinds) if root is None else [root]:
         one, other = (content.get(name, EMPTY[kinds[name]]) for content in contents)
         hunks = list(_hunks(one, other))
-        if hunks or root:
+        if hunks or root is not None:
             unified = unified_diff(list(_lines(one)), list(_lines(other)), "before", "after", lineterm="")
             out[name] = {"type": kinds[name], "hunks": hunks, "unified": "".join(line + "\n" for line in unified)}
     return out
@@ -101,17 +102,18 @@ def _lines(value: Value) -> Iterator[str]:
     """Content as lines to be compared by people."""
     if isinstance(value, TextNode):
         yield from value.plain().split("\n")
-    elif isinstance(value, FragmentNode):
-        for child in value.children:
-            yield from _xml_lines(child, "")
-    else:
-        yield from orjson.dumps(as_json(value), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode().split("\n")
+        return
+    if isinstance(value, FragmentNode):
+        with suppress(Unprocessable):  # names that XML cannot have
+            yield from [line for child in value.children for line in _xml_lines(child, "")]
+            return
+    yield from dumps(as_json(value), orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode().split("\n")
 
 
 def _xml_lines(node: XmlNode, indent: str) -> Iterator[str]:
     """An element with text in it is one line, one with elements has a line for each."""
     if not isinstance(node, ElementNode) or not node.children or any(isinstance(c, TextNode) for c in node.children):
-        yield indent + as_xml(node)
+        yield from (indent + as_xml(node)).split("\n")
         return
     yield indent + element_start(node)
     for child in node.children:

@@ -20,6 +20,7 @@ from collab.engine.nodes import (
     Value,
     XmlNode,
     add_run,
+    dumps,
     from_engine,
 )
 from collab.engine.prosemirror import from_prosemirror
@@ -64,6 +65,8 @@ def loads(body: bytes) -> Any:
         return from_engine(orjson.loads(body))
     except orjson.JSONDecodeError as error:
         raise Unprocessable(f"no JSON: {error}") from None
+    except RecursionError:
+        raise Unprocessable("the content is nested too deeply") from None
 
 
 def _take_text(body: bytes, current: TextNode) -> TextNode:
@@ -110,12 +113,12 @@ def _lines(node: XmlNode) -> str:
 
 
 def _show_json(value: Any) -> bytes:
-    return orjson.dumps(as_json(value))
+    return dumps(as_json(value))
 
 
 FORMATS: dict[tuple[str, str], Format] = {
     ("text", "text"): Format("text/plain", lambda node: node.plain().encode(), _take_text),
-    ("text", "json"): Format("application/json", lambda node: orjson.dumps(as_delta(node)), _take_delta),
+    ("text", "json"): Format("application/json", lambda node: dumps(as_delta(node)), _take_delta),
     ("map", "json"): Format("application/json", _show_json, _take_map),
     ("array", "json"): Format("application/json", _show_json, _take_array),
     ("xml", "json"): Format("application/json", _show_json, lambda body, old: from_prosemirror(loads(body), old)),

@@ -8,12 +8,12 @@ import orjson
 
 from collab.engine.json_view import as_json
 from collab.engine.marks import mark_attributes, mark_name, overlapping
-from collab.engine.nodes import Attributes, ElementNode, FragmentNode, Run, TextNode, Value, XmlNode, canonical
+from collab.engine.nodes import Attributes, ElementNode, FragmentNode, Run, TextNode, Value, XmlNode, canonical, dumps
 
 
 def shown(value: Value) -> str:
     """A value as an XML attribute shows it: a string as it is, anything else as JSON."""
-    return value if isinstance(value, str) else orjson.dumps(as_json(value)).decode()
+    return value if isinstance(value, str) else dumps(as_json(value)).decode()
 
 
 class Known:

@@ -112,7 +112,7 @@ class Lane:
             if reason != "died":
                 self._put_back(child, reason)
         self._counters.deaths += 1
-        alone = await self._spawner.bury(child, reason)
+        alone = await asyncio.shield(self._spawner.bury(child, reason))
         if again and not (begun and alone):
             self._counters.retries += 1
             return await self._attempt(request, again=False)

@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from collab.errors import Unprocessable
+
 Value = Any
 """JSON or a node."""
 
@@ -113,15 +115,18 @@ def from_engine(value: Any) -> Any:
     return value
 
 
-def to_engine(value: Any) -> Any:
-    """A JSON value as pycrdt takes it; a JavaScript number for each number, as JSON.parse would make."""
+def to_engine(value: Any, as_json: bool = False) -> Any:
+    """A JSON value as pycrdt takes it; a JavaScript number for each number, as JSON.parse would make.
+
+    `as_json`: it is kept as JSON, as formatting and what is embedded in a text are, which has no binary values.
+    """
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > WHOLE_MAX:
         return float(value)
     if isinstance(value, list):
-        return [to_engine(item) for item in value]
+        return [to_engine(item, as_json) for item in value]
     if isinstance(value, dict):
-        binary = _binary(value)
-        return {key: to_engine(item) for key, item in value.items()} if binary is None else binary
+        binary = None if as_json else _binary(value)
+        return {key: to_engine(item, as_json) for key, item in value.items()} if binary is None else binary
     return value
 
 
@@ -140,9 +145,19 @@ def _binary(value: dict[str, Any]) -> bytes | None:
         return None
 
 
+def dumps(value: Any, option: int = 0) -> bytes:
+    """As JSON. Raises Unprocessable for what nests deeper than orjson goes, which is some 250 levels."""
+    try:
+        return orjson.dumps(value, option=option)
+    except orjson.JSONEncodeError as error:
+        if "Recursion" not in str(error):
+            raise
+        raise Unprocessable("the content is nested too deeply") from None
+
+
 def canonical(value: Any) -> bytes:
-    """JSON that is equal for equal JSON values."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    """JSON that is equal for equal JSON values. Raises Unprocessable as `dumps`."""
+    return dumps(value, orjson.OPT_SORT_KEYS)
 
 
 def exact(value: Value) -> Any:

@@ -80,7 +80,12 @@ class _Patching:
         if not isinstance(operation, dict) or operation.keys() - NAMES:
             raise Unprocessable(f"an operation is an object with some of {', '.join(sorted(NAMES))}")
         op = operation.get("op")
-        if op in _POINTED and "pointer" in operation and ("value" in operation or op == "remove"):
+        if (
+            isinstance(op, str)
+            and op in _POINTED
+            and "pointer" in operation
+            and ("value" in operation or op == "remove")
+        ):
             self._stage(operation, _POINTED[op])
         elif op in ("insert", "delete", "replace"):
             self.settle()

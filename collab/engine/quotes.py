@@ -47,6 +47,8 @@ def _walk(live: Any) -> Iterator[LiveText]:
 def _position(texts: list[LiveText], where: dict[str, Any]) -> tuple[LiveText, int, int]:
     if len(texts) != 1 or not isinstance(texts[0], Text):
         raise Unprocessable("positions are for texts; in XML, quote what you mean with find")
+    if where["op"] == "insert" and where.get("length"):
+        raise Unprocessable("to insert takes no length; use replace")
     start, length = where["index"], where.get("length", 0 if where["op"] == "insert" else None)
     if type(start) is not int or type(length) is not int or start < 0 or length < 0:
         raise Unprocessable("index and length are whole numbers from 0")

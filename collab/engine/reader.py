@@ -21,7 +21,7 @@ from collab.engine.nodes import (
 )
 from collab.errors import Unprocessable
 
-DEPTH_MAX = 200  # real documents nest a few dozen deep; beyond it recursion, ours or pycrdt's, would end the process
+DEPTH_MAX = 100  # real documents nest a few dozen deep; as JSON, twice this and a value's 32 levels must be below 250
 
 
 def read(value: Any, depth: int = 0) -> Value:
@@ -57,5 +57,5 @@ def _runs(text: Text | XmlText, depth: int) -> list[Run]:
 
 def _attributes(value: XmlElement | XmlText, depth: int) -> Attributes:
     view: Any = value.attributes
-    found: dict[str, Any] = dict(iter(view))
-    return {key: read(item, depth + 1) for key, item in sorted(found.items())}
+    found: dict[str, Any] = dict(iter(view))  # the view does not make shared types of what it finds
+    return {key: read(value._maybe_as_type_or_doc(item), depth + 1) for key, item in sorted(found.items())}

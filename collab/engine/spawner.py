@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import structlog
 
@@ -60,7 +60,8 @@ class Spawner:
 
     async def close(self) -> None:
         """Ends the warm process, and with it every worker that is left."""
-        await asyncio.gather(*self._burials, return_exceptions=True)
+        if self._burials:
+            await asyncio.wait(self._burials)  # never given up half way: its answer would be taken for another's
         async with self._turn:
             self._abandon()
 
@@ -71,23 +72,18 @@ class Spawner:
     async def _fork(self, memory_bytes_max: int, niceness: int) -> Child:
         async with self._turn:
             for _ in range(2):  # the warm process may have died since the last command
-                ours, theirs = socket.socketpair()
-                stderr_fd, their_stderr_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-                ours.setblocking(False)
-                try:
-                    await self._ensure_started()
-                    command = FORK.pack(b"F", memory_bytes_max, niceness)
-                    pid = await self._ask(command, [theirs.fileno(), their_stderr_fd])
+                with ExitStack() as ours, ExitStack() as theirs:
+                    sock, stderr_fd, files = _ends(ours, theirs)
+                    try:
+                        await self._ensure_started()
+                        pid = await self._ask(FORK.pack(b"F", memory_bytes_max, niceness), files)
+                    except (OSError, EOFError, TimeoutError) as error:
+                        logger.warning("engine_forker_lost", error=repr(error))
+                        self._abandon()
+                        continue
                     self._counters.children_started += 1
-                    return Child(pid, ours, stderr_fd)
-                except (OSError, EOFError, TimeoutError) as error:
-                    logger.warning("engine_forker_lost", error=repr(error))
-                    self._abandon()
-                    ours.close()
-                    os.close(stderr_fd)
-                finally:
-                    theirs.close()
-                    os.close(their_stderr_fd)
+                    ours.pop_all()  # they are the child's from now on
+                    return Child(pid, sock, stderr_fd)
         raise EngineUnavailable("no worker could be started")
 
     async def _bury(self, child: Child, reason: str) -> bool:
@@ -129,21 +125,19 @@ class Spawner:
 
     def _launch(self) -> socket.socket:
         """Starts the warm process from this thread, whose end would be its end; returns the control socket."""
-        control, theirs = socket.socketpair()
-        self._stderr_fd, their_stderr_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        control.setblocking(False)
-        self._control = control
-        with theirs:
-            module = [sys.executable, "-P", "-m", "collab.engine.forker"]
+        module = [sys.executable, "-P", "-m", "collab.engine.forker"]
+        with ExitStack() as ours, ExitStack() as theirs:
+            control, stderr_fd, (control_fd, their_stderr_fd) = _ends(ours, theirs)
             self._process = subprocess.Popen(
-                [*module, str(os.getpid()), str(theirs.fileno())],
+                [*module, str(os.getpid()), str(control_fd)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=their_stderr_fd,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[control_fd],
                 env=_environment(),
             )
-        os.close(their_stderr_fd)
+            ours.pop_all()
+        self._control, self._stderr_fd = control, stderr_fd
         self._counters.forkers_started += 1
         return control
 
@@ -160,6 +154,24 @@ class Spawner:
         self._control.close()
         os.close(self._stderr_fd)
         self._process = self._control = None
+
+
+def _ends(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, int, list[int]]:
+    """Our ends of a socket and of a pipe to read from, and the other side's two; each stack closes its own.
+
+    Raises EngineUnavailable if there are no file descriptors left.
+    """
+    try:
+        sock, other = socket.socketpair()
+        ours.enter_context(sock)
+        theirs.enter_context(other)
+        read_fd, write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise EngineUnavailable(f"no worker could be started: {error.strerror}") from None
+    ours.callback(os.close, read_fd)
+    theirs.callback(os.close, write_fd)
+    sock.setblocking(False)
+    return sock, read_fd, [other.fileno(), write_fd]
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -42,6 +43,7 @@ class Layout:
     def __len__(self) -> int:
         return self.ends[-1] if self.ends else 0
 
+    @cached_property
     def visible(self) -> Sequence[int]:
         """Places of the code points that are no embedded values."""
         if not self.embeds:
@@ -51,7 +53,7 @@ class Layout:
 
     def plain(self) -> str:
         """The text without embedded values."""
-        return "".join(map(self.chars.__getitem__, self.visible())) if self.embeds else self.chars
+        return "".join(map(self.chars.__getitem__, self.visible)) if self.embeds else self.chars
 
     def offset(self, place: int) -> int:
         """Where pycrdt counts this place."""
@@ -111,12 +113,14 @@ def insert(text: LiveText, old: Layout, place: int, runs: Iterator[Run]) -> list
     blanks: list[Blank] = []
     for run in runs:
         wanted = inherited if run.attributes is None else run.attributes
-        attributes = {key: to_engine(value) for key, value in wanted.items()}
+        attributes = {key: to_engine(value, as_json=True) for key, value in wanted.items()}
         if isinstance(run.insert, str):
             text.insert(offset, run.insert, attributes)
             offset += len(run.insert.encode())
             continue
-        value = blank_in_text(text, run.insert) if isinstance(run.insert, NODES) else to_engine(run.insert)
+        value = (
+            blank_in_text(text, run.insert) if isinstance(run.insert, NODES) else to_engine(run.insert, as_json=True)
+        )
         text.insert_embed(offset, value, attributes)
         offset += 1
         if isinstance(run.insert, NODES):
@@ -135,7 +139,7 @@ def splice(text: LiveText, old: Layout, start: int, end: int, runs: Iterator[Run
 
     Of several splices of one layout the last place comes first.
     """
-    places = old.visible()
+    places = old.visible
     insert(text, old, places[end - 1] + 1 if end else 0, runs)
     for first, last in reversed(list(_stretches(places[start:end]))):
         delete(text, old, first, last)
@@ -162,7 +166,7 @@ def _format(text: LiveText, new: Layout, stand_ins: dict[bytes, str]) -> None:
     start = 0
     for end in sorted({*now.ends, *new.ends}):
         have, want = now.attributes_at(start), new.attributes_at(start)
-        changes = {key: to_engine(value) for key, value in want.items() if not _equal(have.get(key), value)}
+        changes = {key: to_engine(value, True) for key, value in want.items() if not _equal(have.get(key), value)}
         changes |= {key: None for key in have if key not in want}
         if changes:
             text.format(new.offset(start), new.offset(end), changes)

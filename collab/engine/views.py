@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from collab.engine.document import EMPTY, Document
 from collab.engine.formats import find
 from collab.engine.json_view import as_json
-from collab.engine.nodes import as_kept, canonical, exact
+from collab.engine.nodes import as_kept, canonical, dumps, exact
 from collab.engine.reader import read
 
 
@@ -39,7 +37,7 @@ def show_all(parts: Sequence[bytes]) -> bytes:
     content: dict[str, Any] = {}
     for name, node in document.content().items():
         content[name] = {"type": kinds[name], "content": as_json(node)}
-    return orjson.dumps(content)
+    return dumps(content)
 
 
 def content_hash(parts: Sequence[bytes]) -> str:

@@ -16,7 +16,7 @@ import orjson
 from collab.engine.json_view import as_json
 from collab.engine.known import Known, shown
 from collab.engine.marks import mark_attributes, mark_name
-from collab.engine.nodes import Attributes, ElementNode, FragmentNode, Run, TextNode, XmlNode, add_run
+from collab.engine.nodes import Attributes, ElementNode, FragmentNode, Run, TextNode, XmlNode, add_run, dumps
 from collab.engine.reader import DEPTH_MAX
 from collab.errors import Unprocessable
 
@@ -86,7 +86,7 @@ def _run(run: Run) -> str:
     if isinstance(run.insert, str):
         content = _NOT_XML.sub("\ufffd", run.insert).translate(_TEXT_ESCAPES)
     else:
-        content = f"<?embed {orjson.dumps(as_json(run.insert)).decode()}".replace("?>", r"?\u003e") + "?>"
+        content = f"<?embed {dumps(as_json(run.insert)).decode()}".replace("?>", r"?\u003e") + "?>"
     for key, value in reversed((run.attributes or {}).items()):
         content = _element(mark_name(key), mark_attributes(value), content)
     return content

@@ -26,6 +26,7 @@ T = TypeVar("T")
 OWN_FORMAT = {"text": "text", "xml": "xml"}  # as people read it; all other types are JSON
 SUFFIX = {"text": ".txt", "xml": ".xml", "json": ".json"}
 FIRST = ("text", "text")  # root and type of a document in which nothing is yet
+EMPTIED = "unknown"  # the type of a root of which nothing is left
 
 
 class Draft(NamedTuple):
@@ -73,7 +74,7 @@ def _chosen(roots: dict[str, Any], root: str | None, type: str | None) -> tuple[
     """The root that is meant, and its type. Raises Refusal if it cannot be told."""
     if root is None and len(roots) > 1:
         raise Refusal(f"it has several roots; name one with --root: {', '.join(sorted(roots))}")
-    root = root or next(iter(roots), None)
+    root = next(iter(roots), None) if root is None else root
     return root, type or roots.get(root or "", {}).get("type")
 
 
@@ -111,7 +112,9 @@ def edit(
 async def _draft(engine: Engine, state: bytes, root: str | None, type: str | None, form: str | None) -> Draft:
     roots = {name: {"type": kind} for name, kind in (await engine.roots([state])).items()}
     root, type = _chosen(roots, root, type)
-    root, type = root or FIRST[0], type or FIRST[1]
+    if type == EMPTIED:
+        raise Refusal(f"nothing is left in the root {root!r} that tells its type: give it by --type")
+    root, type = FIRST[0] if root is None else root, type or FIRST[1]
     form = form or OWN_FORMAT.get(type, "json")
     if root not in roots:
         return Draft(state, root, type, form, b"" if form == "text" else b"{}" if type == "map" else b"")

@@ -63,11 +63,17 @@ class Service:
             raise Refusal(f"{self.url} does not answer: {error or type(error).__name__}", UNAVAILABLE) from None
         if response.status_code >= 400:
             raise refusal(response)
+        if response.has_redirect_location:  # not followed: a key does not go where it was not sent
+            raise Refusal(f"{self.url} has moved: {response.headers['location']}; give the new --url", USAGE)
         return response
 
     def json(self, method: str, path: str, **request: Any) -> Any:
-        """The answer's value."""
-        return self.call(method, path, **request).json()
+        """The answer's value. Raises Refusal if it is none: something else than the service is at the address."""
+        response = self.call(method, path, **request)
+        try:
+            return response.json()
+        except ValueError:
+            raise Refusal(f"{self.url} is not the address of a service: it answers, but not in JSON", USAGE) from None
 
     def each(self, path: str, params: Mapping[str, object] | None = None) -> Iterator[dict[str, Any]]:
         """Every item of all pages."""

@@ -98,6 +98,11 @@ def _table(found: list[Item], columns: Columns, empty: str) -> None:
     Console().print(table)
 
 
+def changes(unified: str) -> list[str]:
+    """The lines of a unified diff without its two headings; what ends a line is \\n alone, whatever a text holds."""
+    return unified.removesuffix("\n").split("\n")[2:]
+
+
 def difference(lines: Iterable[str]) -> None:
     """Lines of a unified diff, in colours on a terminal."""
     colours = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}

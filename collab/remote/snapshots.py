@@ -105,9 +105,8 @@ def diff(
             show.as_json(found)
             return
         for name, difference in found["roots"].items():
-            lines = difference["unified"].splitlines()
             headings = [f"--- {name} ({snapshot})", f"+++ {name} ({to})"]
-            show.difference([*headings, *lines[2:]])
+            show.difference([*headings, *show.changes(difference["unified"])])
 
 
 @app.command()

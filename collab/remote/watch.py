@@ -105,7 +105,7 @@ class Stream:
                 await response.aread()
                 raise refusal(response)
             fields: dict[str, str] = {}
-            async for line in response.aiter_lines():
+            async for line in _lines(response):
                 if line:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
@@ -183,7 +183,7 @@ class Telling:
         first, last = edit["first_seq"], edit["last_seq"]
         self._say(edit["at"], f"{edit['author']} · {first if first == last else f'{first}-{last}'}")
         for name, difference in edit["roots"].items():
-            lines = [line for line in difference["unified"].splitlines()[2:] if line[:1] in ("+", "-")]
+            lines = [line for line in show.changes(difference["unified"]) if line[:1] in ("+", "-")]
             show.difference(f"{line[0]} {f'{name}: ' if len(edit['roots']) > 1 else ''}{line[1:]}" for line in lines)
 
     def presence(self, data: dict[str, Any]) -> None:
@@ -212,6 +212,15 @@ class Telling:
     def _say(self, at: str | None, what: str) -> None:
         clock = at[11:19] if at is not None else time.strftime("%H:%M:%S", time.gmtime())
         typer.secho(f"{clock}  {show.plain(what)}", bold=show.on_terminal())
+
+
+async def _lines(response: httpx2.Response) -> AsyncIterator[str]:
+    """Lines as the service ends them; `aiter_lines` would also end one at U+2028, which may stand in JSON."""
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode()
 
 
 def _name(person: dict[str, Any]) -> str:

@@ -96,3 +96,11 @@ def test_a_reader_keeps_the_text_too(editor: Edit, cli: Cli, service: Service) -
     cli("docs", "create", editor.document, "--content", "-", given="text")
     reader = Edit(editor._script.parent, Cli({**cli.env, "COLLAB_KEY": service.reader}), editor.document)
     assert "your text is in" in reader("text += '!'", code=4)
+
+
+def test_of_what_was_emptied_the_type_is_asked_for(editor: Edit, cli: Cli) -> None:
+    cli("docs", "create", editor.document, "--content", "-", given="text")
+    editor("text = ''")
+    assert "give it by --type" in editor("pass", code=1)
+    editor("text = 'again'", "--type", "text")
+    assert cli("cat", editor.document) == "again"

@@ -7,6 +7,8 @@ import os
 import pty
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -190,3 +192,37 @@ def test_help_teaches(words: list[str]) -> None:
     result = CliRunner().invoke(app, [*words, "--help"])
     assert result.exit_code == 0 and "Usage:" in result.output
     assert "[bold]" not in result.output
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Something that is not the service."""
+
+    def do_GET(self) -> None:
+        moved = "moved" in self.path
+        self.send_response(301 if moved else 200)
+        if moved:
+            self.send_header("Location", "https://new.example.com/api/")
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"<html>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("", "not the address of a service"), ("/moved", "https://new.example.com")]
+)
+def test_something_else_at_the_address_is_told_in_one_line(cli: Cli, path: str, said: str) -> None:
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert said in cli("docs", "list", "--url", f"http://127.0.0.1:{server.server_port}{path}", code=2)
+
+
+def test_a_line_of_a_diff_ends_where_the_text_ends_it(cli: Cli, service: Service, document: str) -> None:
+    cli("docs", "create", document, "--content", "-", given="")
+    cli("snapshots", "take", document)
+    with sync.Documents(service.url, service.admin) as docs:
+        docs.write(document, "one\u2028still one\x0bstill", "text", type="text")
+    lines = cli("snapshots", "diff", document).removesuffix("\n").split("\n")
+    assert lines[3:] == ["-", "+one still one still"]

@@ -101,3 +101,11 @@ def test_it_ends_by_interrupt_and_refuses_what_is_not_there(cli: Cli, document: 
         watched.until("presence")
         watched.process.send_signal(signal.SIGINT)
         assert watched.process.wait(PATIENCE_S) == 130
+
+
+def test_a_name_may_hold_what_unicode_calls_a_line_end(cli: Cli, document: str) -> None:
+    cli("docs", "create", document)
+    with watching(cli.env, document, "--json") as watched:
+        watched.until("presence")
+        cli("snapshots", "take", document, "--label", "one\u2028two")
+        assert watched.until("snapshot")["label"] == "one\u2028two"

@@ -20,7 +20,6 @@ from collab.crdt.fold import condense, fold, verify
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.index import StateIndex, build
 from collab.crdt.merge import merge, merge_tick
-from collab.crdt.roots import roots
 from collab.crdt.split import split
 from tests.crdt.oracle import Loaded, Oracle
 
@@ -129,7 +128,6 @@ def _examine_room(history: History, room: Room, truth: Loaded, state_of_yjs: byt
     folded = _fold_in_steps(history.rng, raws)
     assert history.pairs or len(folded) <= len(state_of_yjs), "larger than yjs' own state"
     _check_index(room, folded)
-    assert all(kind in _KINDS[name] for name, kind in roots(folded).items())
     stale = room.stored[: history.rng.randint(0, len(raws))]
     caught_up = [*(checked.raw for checked in stale), _lacking(folded, stale)]
     ticks = list(_ticks(history.rng, room.stored))
@@ -137,10 +135,6 @@ def _examine_room(history: History, room: Room, truth: Loaded, state_of_yjs: byt
     for each in (ticked, state, caught):
         agree(history, each, truth)
     assert history.pairs or state.state == again.state, "collects other structs than yjs does"
-
-
-_KINDS = {"t": ("text", "array", "unknown"), "m": ("map",), "a": ("array", "xml", "unknown"), "x": ("xml", "unknown")}
-"""What can be told of each root: a text may have only embedded types left, an array only elements."""
 
 
 def _ticks(rng: random.Random, stored: list[Checked]) -> Iterator[bytes]:

@@ -183,3 +183,11 @@ def calls_of(data: bytes) -> int:
 def test_bombs_cost_no_more_than_their_bytes(item: corpus.Item) -> None:
     """Announced counts and lengths are never believed."""
     assert calls_of(item.data) <= 12 * len(item.data) + 100
+
+
+def test_whoever_sends_format_v2_is_told_so() -> None:
+    """What `Y.encodeStateAsUpdateV2` of yjs 13.6 gives for a map with one key."""
+    written = bytes.fromhex("000002a50300000104060100020002026d6103010100000101010001017d0100")
+    with pytest.raises(BadUpdate) as refused:
+        decode(written)
+    assert "V2" in refused.value.detail

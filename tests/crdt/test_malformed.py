@@ -26,7 +26,7 @@ HARM = re.compile(r"HANG|DIED|PANIC|POISONED|PARTIALLY CHANGED|does not round-tr
 
 FOR_THE_ENGINE_ONLY = {
     # Valid yjs in itself: it puts a string into a root that the base has never seen, and yjs reads it well. The
-    # engine hangs only if told to read that root as an array, so it reads roots as what `roots` says that they are.
+    # engine hangs only if told to read that root as an array, so it reads roots as what lies in them says.
     "fuzz: hang #30224 (emoji)",
     # The parent is a string of the base, which only whoever knows the base can tell. yjs collects such an item at
     # once, and so does the next fold; until then the engine refuses the document, in its own process.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 import os
 import signal
 import sys
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from collab.engine.client import Engine
-from tests.engine.processes import about, ended, open_files, status
+from collab.errors import EngineUnavailable
+from tests.engine.processes import about, ended, open_files, status, until
 
 SERVER = """
 import asyncio
@@ -114,3 +117,54 @@ async def test_a_late_answer_of_the_warm_process_is_not_taken_for_the_next_one(
     next_one = await engine.spawner.fork(2**31, 0)
     assert status(next_one.pid, "PPid") == str(engine.spawner.pid)
     assert await engine.spawner.bury(next_one, "test") is True
+
+
+async def test_a_caller_who_gives_up_while_a_worker_is_buried_disturbs_nobody(engine: Engine) -> None:
+    """The answer to the burial is read all the same, and not taken for that to the next command."""
+    (pid,) = engine.content.pids()
+    warm = engine.spawner.pid
+    assert warm is not None
+    os.kill(warm, signal.SIGSTOP)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        call = asyncio.ensure_future(engine.ping())
+        await until(lambda: engine.counters.deaths == 1)
+        await asyncio.sleep(0)  # the burial has been asked for
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    finally:
+        os.kill(warm, signal.SIGCONT)
+    next_one = await engine.spawner.fork(2**31, 0)
+    assert engine.spawner.pid == warm and status(next_one.pid, "PPid") == str(warm)
+    assert await engine.spawner.bury(next_one, "test") is True
+    await engine.ping()
+
+
+def files_open() -> int:
+    """By this process."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def test_what_cannot_be_started_is_told_and_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(workers=1)
+    await engine.content.warm()
+    await engine.close()  # whatever the loop opens for itself is open now
+    gc.collect()
+    before = files_open()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/python")
+        with pytest.raises(EngineUnavailable):
+            await engine.ping()
+    assert files_open() <= before
+    with monkeypatch.context() as patch:
+
+        def no_more_files(flags: int) -> tuple[int, int]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        patch.setattr(os, "pipe2", no_more_files)
+        with pytest.raises(EngineUnavailable, match="Too many open files"):
+            await engine.ping()
+    assert files_open() <= before
+    await engine.ping()
+    await engine.close()
