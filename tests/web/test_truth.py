@@ -122,6 +122,6 @@ def test_a_share_link_gives_what_it_says_and_nothing_else(person: People, tmp_pa
         expect(ben.saved("read-only")).to_be_visible()
         assert "key=" not in ben.page.url
         ben.page.goto(f"{server.url}/d/another")
-        expect(ben.page.get_by_text("This server wants a key")).to_be_visible()
+        expect(ben.page.get_by_text("This server needs a key")).to_be_visible()
         for one in (ada, ben):
             one.page.close()

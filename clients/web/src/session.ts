@@ -19,14 +19,22 @@ const one = <T,>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length
 function known(): Person {
   try {
     const kept = JSON.parse(localStorage.getItem('collab.person') ?? '') as Person
-    if (kept.id && kept.name && /^#[0-9a-f]{6}$/i.test(kept.color)) return kept
+    if (typeof kept.id === 'string' && typeof kept.name === 'string' && kept.name && /^#[0-9a-f]{6}$/i.test(kept.color)) return kept
   } catch {
     // nobody yet
   }
   const random = Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, '0'))
   const person = { id: `guest-${random.join('')}`, name: `${one(KINDS)} ${one(ANIMALS)}`, color: one(COLORS) }
-  localStorage.setItem('collab.person', JSON.stringify(person))
+  keep(person)
   return person
+}
+
+function keep(person: Person): void {
+  try {
+    localStorage.setItem('collab.person', JSON.stringify(person))
+  } catch {
+    // a browser that is told to keep nothing: it is somebody else next time
+  }
 }
 
 export const me = signal<Person>(known())
@@ -35,10 +43,18 @@ export const locked = signal(false)
 
 export function rename(name: string): void {
   me.value = { ...me.value, name }
-  localStorage.setItem('collab.person', JSON.stringify(me.value))
+  keep(me.value)
 }
 
 let place = KEY
+
+function remembered(name: string): string | undefined {
+  try {
+    return sessionStorage.getItem(name) ?? undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** The key for this page: the one of a share link (`#key=…`, never sent in an address), else the tab's own. */
 export function recall(document: string): void {
@@ -48,7 +64,7 @@ export function recall(document: string): void {
     sessionStorage.setItem(own, shared)
     history.replaceState(null, '', location.pathname + location.search)
   }
-  if (document && sessionStorage.getItem(own)) place = own
+  if (document && remembered(own)) place = own
 }
 
 export function signIn(key: string): void {
@@ -56,7 +72,7 @@ export function signIn(key: string): void {
   locked.value = false
 }
 
-export const key = (): string | undefined => sessionStorage.getItem(place) ?? undefined
+export const key = (): string | undefined => remembered(place)
 export const api = new DocumentsApi({ key })
 
 /** True if this came from a share link. */

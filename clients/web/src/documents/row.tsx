@@ -55,16 +55,20 @@ function Online({ online, people }: { online: number; people: Present[] }) {
 }
 
 function Deleted({ item, onChange }: { item: DocumentDetails; onChange: () => void }) {
+  const failed = useSignal('')
+  const bringBack = () =>
+    guarded(api.undelete(item.id)).then(onChange, (error: unknown) => (failed.value = error instanceof Problem ? error.message : String(error)))
   return (
     <li class="gone">
       <div class="name">
         <strong>{item.title || item.id}</strong>
         <span class="small muted">Deleted {ago(item.deleted_at ?? '')}</span>
+        {failed.value && <span class="small" role="alert">Not brought back: {failed.value}</span>}
       </div>
       <span />
       <span />
       <span />
-      <button class="button small" style={{ justifySelf: 'end' }} aria-label={`Bring back ${item.title || item.id}`} onClick={() => void guarded(api.undelete(item.id)).then(onChange)}>
+      <button class="button small" style={{ justifySelf: 'end' }} aria-label={`Bring back ${item.title || item.id}`} onClick={() => void bringBack()}>
         Bring back
       </button>
     </li>

@@ -23,10 +23,13 @@ export class LiveDocument {
   readonly people = signal<Present[]>([])
   /** True once there is something true to show: the whole document, or this device's copy of it. */
   readonly ready = signal(false)
+  /** True once this device keeps a copy; some browsers keep none in a private window. */
+  readonly kept = signal(false)
   readonly #device: IndexeddbPersistence | undefined
 
   constructor(id: string, wanted: Access) {
     this.#device = typeof indexedDB === 'undefined' ? undefined : new IndexeddbPersistence(copyName(id), this.doc)
+    void this.#device?.whenSynced.then(() => (this.kept.value = true), () => {})
     const loaded = this.#loaded()
     // Told apart by identity: what comes from the device was typed before and is not counted again.
     const persistence = this.#device && Object.assign(this.#device, { whenSynced: loaded })
@@ -47,6 +50,7 @@ export class LiveDocument {
     provider.on('unsaved', () => this.#count())
     provider.on('saved', () => this.#count())
     provider.awareness.on('change', () => this.#meet())
+    addEventListener('beforeunload', this.#warn)
     void loaded.then(() => (this.ready.value ||= !this.isEmpty))
     this.#meet()
   }
@@ -76,6 +80,7 @@ export class LiveDocument {
   }
 
   close(): void {
+    removeEventListener('beforeunload', this.#warn)
     this.provider.destroy()
     void this.#device?.destroy()
   }
@@ -88,6 +93,12 @@ export class LiveDocument {
   #count(): void {
     this.unsaved.value = this.provider.unsaved
     this.saved.value = this.provider.saved
+    if (this.saved.value) this.denied.value = '' // it was asked for again, and taken
+  }
+
+  /** The last place that holds an edit must not be closed without a word. */
+  readonly #warn = (event: BeforeUnloadEvent): void => {
+    if (this.unsaved.value > 0 && !this.kept.value) event.preventDefault()
   }
 
   #meet(): void {

@@ -17,8 +17,13 @@ export function Past({ id, live, look }: { id: string; live: LiveDocument; look:
   const failed = useSignal('')
   const note = (error: unknown) => (failed.value = error instanceof Problem ? error.message : String(error))
   useEffect(() => {
+    let over = false // another one was chosen: an answer that comes late must not stand under its name
     state.value = undefined
-    guarded(api.snapshotState(id, snapshot.id)).then((bytes) => (state.value = bytes), note)
+    failed.value = ''
+    guarded(api.snapshotState(id, snapshot.id)).then((bytes) => over || (state.value = bytes), (error) => over || note(error))
+    return () => {
+      over = true
+    }
   }, [snapshot.id])
   const restore = () => guarded(api.restore(id, snapshot.id)).then(() => (look.value = undefined), note)
   return (
@@ -40,17 +45,23 @@ export function Past({ id, live, look }: { id: string; live: LiveDocument; look:
 }
 
 function Changes({ before, live }: { before: Uint8Array; live: LiveDocument }) {
-  const blocks = useSignal<Block[]>([])
+  const blocks = useSignal<Block[] | undefined>(undefined)
+  const strange = useSignal(false)
   useEffect(() => {
     const old = new Doc()
     applyUpdate(old, before)
-    if (!isReadable(old)) return
+    if ((strange.value = !isReadable(old) || !isReadable(live.doc))) return
     const was = lines(old)
-    const draw = () => (blocks.value = compare(was, lines(live.doc)))
+    const draw = () => {
+      if ((strange.value = !isReadable(live.doc))) return
+      blocks.value = compare(was, lines(live.doc))
+    }
     draw()
     live.doc.on('update', draw)
     return () => live.doc.off('update', draw)
   }, [before])
+  if (strange.value) return <div class="sheet"><p class="muted">This page cannot compare them: one of the two holds what this editor does not know.</p></div>
+  if (blocks.value === undefined) return null
   if (blocks.value.every(({ kind }) => kind === 'same')) {
     return <div class="sheet"><p class="muted">No words have changed since; formatting may have.</p></div>
   }

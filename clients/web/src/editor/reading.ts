@@ -1,7 +1,7 @@
 import { getSchema } from '@tiptap/core'
 import type { Node } from '@tiptap/pm/model'
 import { yXmlFragmentToProsemirrorJSON } from '@tiptap/y-tiptap'
-import { XmlElement, type Doc, type YEvent, type AbstractType } from 'yjs'
+import { AbstractType, XmlElement, XmlText, type Doc, type YEvent } from 'yjs'
 import { schemaExtensions } from './extensions'
 import { FIELD } from './live'
 
@@ -26,13 +26,25 @@ export function isReadable(doc: Doc): boolean {
   }
 }
 
-/** Calls if somebody brings an element that this editor does not know; before the binding sees it. Returns how to stop. */
+const HASHED = /--[a-zA-Z0-9+/=]{8}$/ // what y-tiptap puts behind the name of a mark that may stand over itself
+
+/** Whether this editor does not know this, or anything in it. */
+function isStrange(type: unknown): boolean {
+  if (type instanceof XmlElement) return !schema.nodes[type.nodeName] || type.toArray().some(isStrange)
+  if (!(type instanceof XmlText)) return true
+  const parts = type.toDelta() as { insert: unknown; attributes?: object }[]
+  return parts.some(({ insert, attributes = {} }) => typeof insert !== 'string' || Object.keys(attributes).some((name) => !schema.marks[name.replace(HASHED, '')]))
+}
+
+/** Calls if somebody brings what this editor does not know; before the binding sees it. Returns how to stop. */
 export function guard(doc: Doc, onStrange: () => void): () => void {
   const look = (events: YEvent<AbstractType<unknown>>[]) => {
-    for (const event of events)
-      for (const item of event.changes.added)
-        for (const content of item.content.getContent())
-          if (content instanceof XmlElement && !schema.nodes[content.nodeName]) return onStrange()
+    for (const event of events) {
+      if (event.transaction.local) return // it was typed here
+      if (event.target instanceof XmlText && isStrange(event.target)) return onStrange()
+      const added = [...event.changes.added].flatMap((item) => item.content.getContent())
+      if (added.some((content) => content instanceof AbstractType && isStrange(content))) return onStrange()
+    }
   }
   const fragment = doc.getXmlFragment(FIELD)
   fragment.observeDeep(look as never)

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { Problem } from 'collab-client'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { editorAddress } from '../address'
 import { api, guarded, key } from '../session'
 import { Dialog } from '../ui/dialog'
@@ -30,7 +30,12 @@ export function Share({ id, onClose }: { id: string; onClose: () => void }) {
       failed.value = error instanceof Problem && error.status === 403 ? 'Making links needs an admin’s key.' : String((error as Error).message)
     }
   }
-  const copy = () => navigator.clipboard.writeText(link.value).then(() => (copied.value = true))
+  const shown = useRef<HTMLInputElement>(null)
+  const copy = async () => {
+    shown.current?.select()
+    // Browsers keep their clipboard from pages on plain http; the old command still works there.
+    copied.value = await (navigator.clipboard?.writeText(link.value).then(() => true) ?? Promise.reject()).catch(() => document.execCommand('copy'))
+  }
   return (
     <Dialog title="Share this document" onClose={onClose} onSubmit={() => void make()}>
       <fieldset class="choices">
@@ -54,7 +59,7 @@ export function Share({ id, onClose }: { id: string; onClose: () => void }) {
       {failed.value && <p class="notice bad" role="alert">{failed.value}</p>}
       {link.value && (
         <div class="row">
-          <input class="input mono" readOnly aria-label="Link" value={link.value} onFocus={(event) => event.currentTarget.select()} />
+          <input class="input mono" ref={shown} readOnly aria-label="Link" value={link.value} onFocus={(event) => event.currentTarget.select()} />
           <button type="button" class="button" onClick={() => void copy()}>{copied.value ? 'Copied' : 'Copy'}</button>
         </div>
       )}

@@ -66,6 +66,7 @@ function follow(id: string, onSnapshot: () => void): () => void {
         // the next one tells
       }
       await new Promise((resolve) => setTimeout(resolve, 3000))
+      if (!stop.signal.aborted) onSnapshot() // what was taken meanwhile was told to nobody here
     }
   }
   void run()

@@ -1,14 +1,15 @@
 import { useSignal } from '@preact/signals'
 import { Problem } from 'collab-client'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { api, guarded } from '../session'
 
 /** The document's title, to be changed in place; its id stands for it until it has one. */
 export function Title({ id, canWrite }: { id: string; canWrite: boolean }) {
   const title = useSignal('')
   const failed = useSignal('')
+  const touched = useRef(false) // a title that comes late must not take the place of what is being typed
   useEffect(() => {
-    void api.get(id).then((details) => (title.value = details.title ?? ''), () => {})
+    void api.get(id).then((details) => touched.current || (title.value = details.title ?? ''), () => {})
   }, [id])
   useEffect(() => {
     document.title = `${title.value || id} · collab`
@@ -34,6 +35,7 @@ export function Title({ id, canWrite }: { id: string; canWrite: boolean }) {
         value={title.value}
         readOnly={!canWrite}
         maxLength={200}
+        onInput={() => (touched.current = true)}
         onBlur={(event) => void save(event.currentTarget.value.trim())}
         onKeyDown={(event) => event.key === 'Enter' && event.currentTarget.blur()}
       />

@@ -95,12 +95,15 @@ export function Toolbar({ editor }: { editor: Editor }) {
 
 function LinkDialog({ editor, onClose }: { editor: Editor; onClose: () => void }) {
   const [address, setAddress] = useState<string>(editor.getAttributes('link')['href'] ?? '')
+  const [refused, setRefused] = useState(false)
   const save = () => {
     const chain = editor.chain().focus().extendMarkRange('link')
-    if (!address.trim()) chain.unsetLink().run()
+    const href = linkOf(address.trim())
+    if (href === undefined) return setRefused(true)
+    if (!href) chain.unsetLink().run()
     else if (editor.state.selection.empty && !editor.isActive('link'))
-      chain.insertContent({ type: 'text', text: address.trim(), marks: [{ type: 'link', attrs: { href: address.trim() } }] }).run()
-    else chain.setLink({ href: address.trim() }).run()
+      chain.insertContent({ type: 'text', text: address.trim(), marks: [{ type: 'link', attrs: { href } }] }).run()
+    else chain.setLink({ href }).run()
     onClose()
   }
   return (
@@ -109,10 +112,17 @@ function LinkDialog({ editor, onClose }: { editor: Editor; onClose: () => void }
         <span>Address</span>
         <input class="input" value={address} placeholder="https://" autofocus onInput={(event) => setAddress(event.currentTarget.value)} />
       </label>
+      {refused && <p class="notice bad" role="alert">A link may lead to a web page, a file, a mail address or a phone number.</p>}
       <footer>
         <button type="button" class="button" onClick={onClose}>Cancel</button>
         <button class="button primary">{address.trim() ? 'Set link' : 'Remove link'}</button>
       </footer>
     </Dialog>
   )
+}
+
+/** What was typed as an address, with `https://` if nothing stands before it; undefined if no link may lead there. */
+function linkOf(text: string): string | undefined {
+  if (/^((https?|ftps?):\/\/|(mailto|tel|sms):|[/#?]|$)/i.test(text)) return text
+  return /^[a-z][a-z0-9+.-]*:(?!\d)/i.test(text) ? undefined : `https://${text}`
 }

@@ -33,7 +33,7 @@ function Connection({ live }: { live: LiveDocument }) {
   const [kind, text, more] = {
     connecting: ['warn busy', 'Connecting', 'On the way to the server'],
     live: ['good', 'Live', 'Others see every key at once'],
-    offline: ['warn', 'Offline', 'Edits are kept on this device and merged when the server is back'],
+    offline: ['warn', 'Offline', live.kept.value ? 'Edits are kept on this device and merged when the server is back' : 'Edits are in this tab only'],
     ended: ['bad', 'Ended', live.ending.value?.reason ?? ''],
   }[live.status.value] as [string, string, string]
   return (
@@ -72,7 +72,9 @@ export function Trouble({ live }: { live: LiveDocument }) {
   if (live.status.value === 'offline' && live.ready.value) {
     return (
       <div class="notice warn" role="status">
-        <p>You are offline. Go on writing: your edits are kept on this device and merged when the server is back.</p>
+        <p>{live.kept.value
+          ? 'You are offline. You can go on writing: your edits are kept on this device and merged when the server is back.'
+          : 'You are offline, and this browser keeps no copies. Leave this tab open until the server is back: your edits are only here.'}</p>
       </div>
     )
   }
@@ -96,7 +98,7 @@ function Ended({ live, code, reason }: { live: LiveDocument; code: number; reaso
 }
 
 const TEXTS: Record<number, string> = {
-  4401: 'Your permission for this document has ended. What you typed since is still on this device.',
+  4401: 'Your permission for this document has ended. What you typed since then was not saved on the server.',
   4403: 'You may not open this document with this key.',
   4404: 'There is no such document here, or not for you.',
   4409: 'This copy is open in another tab that was cloned from this one. Reload to go on here.',

@@ -11,6 +11,7 @@ interface DialogProps {
 /** A modal of the browser's own: focus is kept inside, Escape closes, focus goes back to where it came from. */
 export function Dialog({ title, onClose, onSubmit, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
+  const outside = useRef(false)
   const heading = useId()
   useEffect(() => {
     const opener = document.activeElement
@@ -29,7 +30,9 @@ export function Dialog({ title, onClose, onSubmit, children }: DialogProps) {
       ref={dialog}
       aria-labelledby={heading}
       onClose={onClose}
-      onClick={(event) => event.target === dialog.current && dialog.current?.close()}
+      // Only what begins and ends outside closes it: selecting text in a field may end there.
+      onPointerDown={(event) => (outside.current = event.target === dialog.current)}
+      onClick={(event) => event.target === dialog.current && outside.current && dialog.current?.close()}
     >
       <form onSubmit={submit}>
         <h2 id={heading}>{title}</h2>
