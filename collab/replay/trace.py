@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ TRACE_BYTES_MAX = 1 << 29  # unpacked; the largest published trace is 60 MB
 Patch = tuple[int, int, str]
 _SPACE = re.compile(r"[\s,:]*")
 _DECODER = json.JSONDecoder()
+_NO_TRACE = (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -88,12 +90,24 @@ def parse(name: str, text: str, limit: int | None = None) -> Trace:
                 trace.end = value
             elif key == "numAgents":
                 trace.agent_count = value
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
+        _examine(trace)
+    except _NO_TRACE as error:
         raise BadRequest(f"{name} is not an editing trace: {error}") from error
-    if not trace.agents or max(trace.agents) >= trace.agent_count:
-        raise BadRequest(f"{name} is not an editing trace: no transactions, or an unknown agent")
     trace.ascii_only = trace.ascii_only and trace.start.isascii()
     return trace
+
+
+def _examine(trace: Trace) -> None:
+    """Raises ValueError or TypeError for what JSON can hold and a trace cannot."""
+    if not trace.agents or max(trace.agents) >= trace.agent_count:
+        raise ValueError("no transactions, or an unknown agent")
+    for text in (trace.start, trace.end, *trace._inserted):
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} is no text")
+        if not text.isascii():
+            text.encode()  # half of a surrogate pair is no character
+    if not all(isinstance(parent, int) for parents in trace._parents.values() for parent in parents):
+        raise TypeError("parents are numbers of transactions")
 
 
 def _top_level(text: str, trace: Trace, limit: int | None) -> Iterator[tuple[str, Any]]:
@@ -131,17 +145,28 @@ def _skip(text: str, offset: int) -> int:
 def load(source: str, limit: int | None = None) -> Trace:
     """Reads a trace from a file or an http(s) URL, gzipped or plain. Raises BadRequest, TooLarge or OSError."""
     data = _fetch(source) if source.startswith(("http://", "https://")) else Path(source).read_bytes()
+    try:
+        text = _unpacked(data).decode()
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise BadRequest(f"{source} is not an editing trace: {error}") from None
+    name = re.sub(r"\.json(\.gz)?$", "", source.split("?")[0].rsplit("/", 1)[-1])
+    return parse(name, text, limit)
+
+
+def _unpacked(data: bytes) -> bytes:
     if data[:2] == b"\x1f\x8b":
         with gzip.open(BytesIO(data)) as packed:
             data = packed.read(TRACE_BYTES_MAX + 1)
     if len(data) > TRACE_BYTES_MAX:
-        raise TooLarge(f"{source} unpacks to more than {TRACE_BYTES_MAX} bytes")
-    name = re.sub(r"\.json(\.gz)?$", "", source.split("?")[0].rsplit("/", 1)[-1])
-    return parse(name, data.decode(), limit)
+        raise TooLarge(f"the trace unpacks to more than {TRACE_BYTES_MAX} bytes")
+    return data
 
 
 def _fetch(url: str) -> bytes:
-    answer = httpx2.get(url, follow_redirects=True, timeout=60.0)
+    try:
+        answer = httpx2.get(url, follow_redirects=True, timeout=60.0)
+    except httpx2.InvalidURL as error:
+        raise BadRequest(f"{url} is no address: {error}") from None
     if not answer.is_success:
         raise BadRequest(f"{url} answered {answer.status_code}")
     return answer.content

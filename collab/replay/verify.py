@@ -54,6 +54,8 @@ async def _snapshots(http: httpx2.AsyncClient, address: Address, root: str, end:
     checks = []
     for snapshot in answer.json()["items"]:
         state = await http.get(f"{address.rest}/snapshots/{snapshot['id']}/state")
+        if not state.is_success:
+            refuse(state)
         doc: Doc[Any] = Doc()
         doc.apply_update(state.content)
         checks.append(check(f"snapshot “{snapshot['label']}”", text_of(doc, root), end))

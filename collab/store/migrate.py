@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
+from collab.errors import StorageUnavailable
 from collab.store.database import Database
 
 if TYPE_CHECKING:
@@ -29,10 +30,15 @@ def head() -> str:
 
 
 def current(connection: Connection) -> str | None:
-    """The revision that the database is at; None if it is empty."""
+    """The revision that the database is at; None if it is empty. Raises StorageUnavailable for an unknown one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if revision is not None and not (len(revision) == len(HEAD) and revision.isdigit() and revision <= HEAD):
+        raise StorageUnavailable(
+            f"the database is at schema {revision}, which this version of collab, at {HEAD}, does not know: "
+            "a newer collab made it, or another application; use that version, or a database of collab's own"
+        )
     return revision
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, inspect
 
 from collab.errors import StorageUnavailable
 from collab.store import migrate
+from collab.store.base import Append, Entry
 from collab.store.open import connect, open_store, upgrade
 from collab.store.tables import Base
 from tests import realservers
@@ -85,6 +86,63 @@ async def test_a_postgres_that_is_not_current_is_not_opened(postgres: realserver
     with pytest.raises(StorageUnavailable, match="collab db upgrade"):
         async with open_store(await fresh_postgres(postgres)):
             pass
+
+
+@pytest.mark.parametrize("revision", ["0099", "ab12cd34ef56"])
+async def test_a_schema_from_elsewhere_is_told_and_left_alone(url: str, revision: str) -> None:
+    """A newer collab's, to which somebody went back; or another application's, that keeps its tables beside."""
+    await upgrade(url)
+    database = connect(url)
+    try:
+
+        def pretend(connection: Connection) -> None:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+
+        await database.write(pretend)
+    finally:
+        await database.close()
+    with pytest.raises(StorageUnavailable, match=revision):
+        await upgrade(url)
+    with pytest.raises(StorageUnavailable, match=revision):
+        async with open_store(url):
+            pass
+
+
+async def test_tables_of_the_same_name_are_not_taken_over(url: str) -> None:
+    database = connect(url)
+
+    def occupy(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE document (page TEXT)")
+
+    try:
+        await database.write(occupy)
+        with pytest.raises(StorageUnavailable, match="document"):
+            await migrate.upgrade(database)
+        names = await database.read(lambda connection: inspect(connection).get_table_names())
+        assert names == ["document"]
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+async def test_a_database_of_an_older_version_keeps_what_it_holds(url: str, revision: str) -> None:
+    database = connect(url)
+
+    def old(connection: Connection) -> None:
+        command.upgrade(migrate.config(connection), revision)
+        connection.exec_driver_sql(
+            "INSERT INTO document (id, lineage, seq, metadata, log_bytes, checkpoint_bytes, created_at, updated_at) "
+            "VALUES ('d', 'L', 0, '{}', 0, 0, 1, 1)"
+        )
+
+    try:
+        await database.write(old)
+    finally:
+        await database.close()
+    assert await upgrade(url) == (revision, migrate.head())
+    async with open_store(url) as store:
+        appended = await store.log.append([Append("d", "L", b"1" * 16, [Entry("ann", "s", b"update")])])
+        assert appended and [row.first_seq for row in await store.log.read("d", 0, 9)] == [1]
 
 
 async def test_an_unknown_scheme_is_refused() -> None:

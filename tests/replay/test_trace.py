@@ -112,3 +112,39 @@ def test_a_file_may_be_gzipped(tmp_path: Path) -> None:
     packed, plain = load(str(tmp_path / "a.json.gz")), load(str(tmp_path / "b.json"))
     assert (packed.name, plain.name) == ("a", "b")
     assert packed.end == plain.end == "a"
+
+
+TXNS = '"txns": [{"patches": [[0, 0, "a"]], "agent": 0}]'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{{TXNS}, "startContent": 1}}',
+        f'{{{TXNS}, "endContent": null}}',
+        f'{{{TXNS}, "numAgents": "2"}}',
+        f'{{{TXNS}, "startContent": "\\ud800"}}',
+        '{"txns": [{"patches": [[0, 0, "\\udc00"]], "agent": 0}]}',
+        '{"txns": [{"patches": [], "agent": 0, "parents": ["x"]}]}',
+        '{"unknown": ' + "[" * 100_000,
+    ],
+)
+def test_json_that_is_no_trace_is_told_so(text: str) -> None:
+    with pytest.raises(BadRequest, match="not an editing trace"):
+        parse("t", text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x89PNG", gzip.compress(b"{}" * 99, mtime=0)[:-20], b"\x1f\x8b\x08" + b"x" * 40],
+    ids=["picture", "cut", "damaged"],
+)
+def test_a_file_that_is_no_trace_is_told_so(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "t.json.gz").write_bytes(data)
+    with pytest.raises(BadRequest, match="not an editing trace"):
+        load(str(tmp_path / "t.json.gz"))
+
+
+def test_an_address_that_is_none_is_told_so() -> None:
+    with pytest.raises(BadRequest, match="no address"):
+        load("http://127.0.0.1:8o/t.json")

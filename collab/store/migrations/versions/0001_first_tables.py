@@ -30,7 +30,7 @@ def upgrade() -> None:
     _log(tables)
     _snapshots(tables)
     _access(tables)
-    tables.create_all(op.get_bind())
+    tables.create_all(op.get_bind(), checkfirst=False)  # a table of the same name is somebody else's: fail
 
 
 def downgrade() -> None:
