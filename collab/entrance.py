@@ -14,6 +14,7 @@ from collab.auth.origins import Origins
 from collab.auth.proxies import Proxies
 from collab.auth.rates import DEFAULT_RATES, Rate, Rates
 from collab.auth.revocations import RevocablePolicy, Revocations
+from collab.auth.shared_clock import SharedClock
 from collab.auth.tickets import MemoryTickets, Tickets
 from collab.auth.trust import Trust
 from collab.auth.windows import WindowCounters
@@ -33,6 +34,7 @@ class Entrance:
     jwt: JwtAuthenticator | None
     counters: WindowCounters
     settings: Settings
+    clock: SharedClock
 
     @classmethod
     async def build(cls, settings: Settings, store: Store) -> Entrance:
@@ -41,8 +43,9 @@ class Entrance:
         open_to_all = is_open(bool((await store.keys.list(1)).items), jwt is not None)
         check_bind(settings.host, open_to_all, settings.open_to_the_world)
         openness = Openness(open_to_all, settings.open_to_the_world)
-        tickets = Tickets(MemoryTickets() if store.embedded else store.tickets)
-        keys, revocations, counters = Keys(store.keys), Revocations(), WindowCounters(shared=not store.embedded)
+        clock = SharedClock()
+        tickets = Tickets(MemoryTickets() if store.embedded else store.tickets, clock)
+        keys, revocations, counters = Keys(store.keys, clock), Revocations(), WindowCounters(shared=not store.embedded)
         audit = Audit(store.audit)
         guard = Guard(
             AnyAuthenticator(keys, tickets, jwt, openness),
@@ -54,7 +57,7 @@ class Entrance:
             rates_of(settings, openness.open, counters),
             audit,
         )
-        return cls(guard, keys, tickets, revocations, audit, jwt, counters, settings)
+        return cls(guard, keys, tickets, revocations, audit, jwt, counters, settings, clock)
 
     async def retrust(self, settings: Settings) -> None:
         """Takes token keys, origins, proxies and rates anew. Raises UnsafeSettings; then nothing has changed."""

@@ -10,7 +10,7 @@ import structlog
 from collab.bus.base import BusFrame
 from collab.core.elsewhere import have_taken, take_one, take_updates
 from collab.crdt.checked import Checked
-from collab.crdt.clocks import AT_ONCE, is_long
+from collab.crdt.clocks import AT_ONCE, length
 from collab.crdt.decode import STORED
 from collab.crdt.gate import check
 from collab.errors import (
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 GRACE_S = 0.03  # frames of two nodes cross on their way: a gap this young closes by itself nearly always
 ROWS = 256  # read at once
 HEADS = 1_000  # documents asked about in one query
-CHECKED_AT_ONCE = 250  # small updates of a row: a millisecond
+CHECKED_AT_ONCE = 250  # letters of a row: a millisecond
 HELD_MAX = 64  # frames kept beyond a gap; more are found in the log
 
 OnTaken = Callable[[Slot], None]
@@ -179,10 +179,19 @@ class Gaps:
     async def _take_commit(self, slot: Slot, updates: Sequence[bytes], first_seq: int, last_seq: int) -> bool:
         """As `take_updates`, but in turns; False if it has come otherwise meanwhile, or the room is gone."""
         room = slot.room
-        checked = [await self._checked(update, number) for number, update in enumerate(updates, 1)]
+        checked, since = [], 0
+        for number, update in enumerate(updates, 1):
+            since += len(update)
+            if number % CHECKED_AT_ONCE == 0 or since > self._limits.inline_bytes_max:  # dear ones, by their bytes
+                await self._inspection.turn()
+                since = len(update)
+            checked.append(await self._checked(update))
+        since = 0
         for number, each in enumerate(checked):
-            if is_long(each) or number % AT_ONCE == AT_ONCE - 1:
+            since += 1 + length(each)
+            if since > AT_ONCE:
                 checked[number] = each = await self._inspection.weigh(room, each)
+                since = 1 + length(each)
             if slot.failed is not None or last_seq <= room.ledger.seq:
                 return False
             take_one(room, each, last_seq)
@@ -191,18 +200,19 @@ class Gaps:
             await self._inspection.note(room, each)
         return True
 
-    async def _checked(self, update: bytes, number: int) -> Checked:
-        """A large one is looked at elsewhere, as it was on the node that it came to; it is the commit's so-manieth."""
-        if number % CHECKED_AT_ONCE == 0:
-            await self._inspection.turn()
+    async def _checked(self, update: bytes) -> Checked:
+        """A large one is looked at elsewhere, as it was on the node that it came to."""
         if len(update) <= self._limits.inline_bytes_max:
             return check(update, STORED)
         return await self._inspector.check(update, stored=True)
 
     def _take_held(self, slot: Slot) -> bool:
-        """Frames that are next by now, up to one that is better looked at elsewhere; True if there was one."""
-        taken = False
-        while (frame := self._next(slot)) is not None and sum(map(len, frame.bodies)) <= self._limits.inline_bytes_max:
+        """Frames that are next by now, as much as is looked at in one turn; True if there was one."""
+        taken, size = False, 0
+        while (frame := self._next(slot)) is not None:
+            size += sum(map(len, frame.bodies))
+            if size > self._limits.inline_bytes_max:
+                break
             del slot.held[frame.first_seq]
             now = asyncio.get_running_loop().time()
             take_updates(slot.room, frame.bodies, frame.first_seq, frame.last_seq, now)
@@ -211,9 +221,12 @@ class Gaps:
 
     async def _take_next(self, slot: Slot) -> bool:
         """The frame that is next, and what was held behind it; False if there is none."""
-        frame = self._next(slot)
-        if frame is None:
+        if self._next(slot) is None:
             return False
+        await self._inspection.turn()
+        frame = self._next(slot)
+        if frame is None or slot.failed is not None:
+            return slot.failed is None
         await self._take_commit(slot, frame.bodies, frame.first_seq, frame.last_seq)
         if slot.failed is None:
             self._take_held(slot)

@@ -259,7 +259,8 @@ class Hub:
         slot.expect(told)
         tell = partial(_settle, told)
         slot.room.ledger.when_durable(number, tell)
-        self._journal.hurry()
+        if not slot.scheduled:  # else the tick says so: a commit before it would only make the next one linger
+            self._journal.hurry()
         try:
             return await asyncio.wait_for(told, self.settings.commit_wait_s)
         except TimeoutError:
@@ -342,6 +343,8 @@ class Hub:
                     slot.creator = effects.entries[0].author
                 done = partial(self._done, slot, effects.updates)
                 self._journal.append(room.document, room.lineage, effects.entries, done)
+                if room.ledger.waiting:
+                    self._journal.hurry()  # a call by REST, which came before this tick
         if effects.presence is not None:
             writes += self._show(slot, effects.presence, None)
             if effects.presence_body is not None:
@@ -379,7 +382,7 @@ class Hub:
         room.committed(done.first_seq, done.last_seq)
         self.advanced(slot)
         self.neighbours.committed(slot, updates, done.first_seq, done.last_seq)
-        if done.first_seq == 1 and slot.creator is not None:
+        if done.created and slot.creator is not None:
             self._on_born(room.document, slot.creator)
 
     def advanced(self, slot: Slot) -> None:

@@ -64,7 +64,9 @@ class _Waiting:
             return [(on_done, result) for _, on_done in callers]
         shares, first = [], result.first_seq
         for count, on_done in callers:
-            shares.append((on_done, Appended(result.document, result.lineage, first, first + count - 1)))
+            created = result.created and first == result.first_seq
+            own = Appended(result.document, result.lineage, first, first + count - 1, created=created)
+            shares.append((on_done, own))
             first += count
         return shares
 

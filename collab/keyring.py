@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 from collab import hatch
 from collab.auth.base import ApiKey, AuditEvent
 from collab.auth.keys import Keys
+from collab.auth.shared_clock import SharedClock
 from collab.settings import Settings
 from collab.store.base import Page
 from collab.store.open import Store, open_store
@@ -45,15 +46,17 @@ async def open_keyring(settings: Settings) -> AsyncIterator[KeyRing]:
         yield NodeKeys(path)
         return
     async with open_store(url, sync=settings.sqlite_sync) as store:
-        yield StoredKeys(store)
+        clock = SharedClock()
+        await clock.set_by(store.revocations.now)  # nodes look for what was revoked a moment ago
+        yield StoredKeys(store, clock)
 
 
 class StoredKeys:
     """Straight in the database."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: SharedClock) -> None:
         self._store = store
-        self._keys = Keys(store.keys)
+        self._keys = Keys(store.keys, clock)
 
     async def mint(
         self, name: str, scopes: Iterable[Scope], documents: Iterable[str], expires_in_s: float | None

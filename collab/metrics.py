@@ -24,6 +24,7 @@ class Counters:
     gaps_filled: int = 0  # rooms brought up to date from the log, because a frame of another node was not heard
     rows_from_log: int = 0
     bus_failures: int = 0
+    task_failures: int = 0  # of what goes on for as long as the node does, and was begun again
 
     def items(self) -> list[tuple[str, int]]:
         """(name, value) of each."""

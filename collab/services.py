@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -31,6 +31,7 @@ from collab.errors import UnsafeSettings
 from collab.hour import Hour
 from collab.hub import Hub, HubSettings
 from collab.journal import Journal
+from collab.lasting import Lasting, Work
 from collab.limits import DEFAULT, Limits
 from collab.metrics import Counters, Refusals
 from collab.quota import Quota
@@ -164,21 +165,29 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
         sockets.bound(limits_of(entrance.settings, open_to_all=False))
 
     openness = entrance.guard.openness
-    vigil = Vigil(store.revocations, store.keys, entrance.revocations, openness, hub, on_closed=on_closed)
+    vigil = Vigil(store.revocations, store.keys, entrance.revocations, openness, hub, entrance.clock, on_closed)
     log_access = AccessLog(sys.stderr.write if settings.access_log and _says_info(settings) else None, scrub)
     hour = Hour(lambda: _sampled(counters, refusals, journal, hub), GROWING)
-    sweeping = sweep(store.idempotency)
     retention = Retention(store.segments, engine.condense, checkpointer.fold, keeping(settings))
-    forevers = (upkeep.run(), hub.pace.run(), vigil.run(), log_access.run(), hour.run(), sweeping, retention.run())
-    for forever in (*forevers, hub.neighbours.run()):
-        _run(stack, forever)
-    _run(stack, vitals.run())
-    _write_audit(stack, entrance.audit)
     census = Census(store.database, settings.documents_max, settings.document_stored_bytes_max)
     quota = Quota(hub, census.full)
-    _run(stack, quota.run())
     sockets = Sockets(hub, PolicyDoorman(entrance.guard), limits, refusals, log_access, census.check)
-    _run(stack, sockets.arrivals.run())
+    lasting: dict[str, Work] = {
+        "upkeep": upkeep.run,
+        "pace": hub.pace.run,
+        "vigil": vigil.run,
+        "access log": log_access.run,
+        "hour": hour.run,
+        "sweeping": lambda: sweep(store.idempotency),
+        "retention": retention.run,
+        "neighbours": hub.neighbours.run,
+        "vitals": vitals.run,
+        "quota": quota.run,
+        "arrivals": sockets.arrivals.run,
+    }
+    for name, work in lasting.items():
+        await stack.enter_async_context(Lasting(name, work, counters))
+    await _write_audit(stack, entrance.audit, counters)
     await vigil.look()  # nobody is let in before it is known what was revoked
     app = create_app(
         Parts(
@@ -282,25 +291,13 @@ def _says_info(settings: Settings) -> bool:
     return logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO) <= logging.INFO
 
 
-def _write_audit(stack: AsyncExitStack, audit: Audit) -> None:
+async def _write_audit(stack: AsyncExitStack, audit: Audit, counters: Counters) -> None:
     """Until the node closes; then what is queued is written, if the database takes it soon."""
-    task = asyncio.create_task(audit.run(), name="audit")
+    writing = await stack.enter_async_context(Lasting("audit", audit.run, counters))
 
     async def stop() -> None:
         audit.close()
-        await asyncio.wait({task}, timeout=AUDIT_CLOSE_S)
-        task.cancel()
-        await asyncio.wait({task})
-
-    stack.push_async_callback(stop)
-
-
-def _run(stack: AsyncExitStack, forever: Coroutine[None, None, None]) -> None:
-    task = asyncio.create_task(forever)
-
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.wait({task})
+        await asyncio.wait({writing}, timeout=AUDIT_CLOSE_S)
 
     stack.push_async_callback(stop)
 

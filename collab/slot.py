@@ -65,7 +65,7 @@ class Slot:
         self.scheduled = False
         self.claimed_ms: dict[int, int] = {}  # when sessions here took their client ids, Unix ms, for other nodes
         self.deciding = False  # a look at contested client ids is scheduled
-        self.creator: str | None = None  # whose edit brought the document into being
+        self.creator: str | None = None  # whose edit would bring the document into being
         self.failed: CollabError | None = None
         self.heard_seq = 0  # other nodes say that the document stands here, or further
         self.held: dict[int, BusFrame] = {}  # their commits that came before an earlier one, by first seq

@@ -18,7 +18,7 @@ FLOORS: dict[str, int] = {
     "engine": 4, "hub": 4, "slot": 4, "journal": 4, "checkpoint": 4, "metrics": 4, "upkeep": 4, "pace": 4, "audit": 4,
     "hour": 4, "retention": 4, "quota": 4, "trace": 4, "inquiries": 4, "ghosts": 4,
     "accesslog": 4, "opening": 4, "inspection": 4, "reception": 4, "sweeping": 4, "neighbours": 4, "gaps": 4,
-    "turns": 4, "rebasing": 4, "claims": 4, "roster": 4, "guarded": 4,
+    "turns": 4, "rebasing": 4, "claims": 4, "roster": 4, "guarded": 4, "lasting": 4,
     "store": 5, "bus": 5, "auth": 5,
     "api": 6, "sockets": 6, "web": 6,
 }  # fmt: skip

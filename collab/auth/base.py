@@ -134,13 +134,16 @@ class Revocation:
 
 
 class RevocationStore(Protocol):
-    """Revocations, where every node finds them. Both methods raise StorageUnavailable."""
+    """Revocations, where every node finds them. Every method raises StorageUnavailable."""
 
     async def add(self, revocation: Revocation) -> None:
         """Durable when it returns."""
 
     async def since(self, at: datetime) -> list[Revocation]:
         """Those of this moment and later, oldest first."""
+
+    async def now(self) -> float | None:
+        """Unix seconds by the clock that all nodes share; None if that is the machine's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -18,6 +17,7 @@ import uuid_utils
 from collab.auth.base import REMEMBERED_S, KeyStore, Revocation, RevocationStore
 from collab.auth.open_mode import Openness
 from collab.auth.revocations import Revocations, covers
+from collab.auth.shared_clock import SharedClock
 from collab.errors import StorageUnavailable, Unauthorized
 from collab.hub import Hub
 from collab.protocol.frames import frame
@@ -28,7 +28,7 @@ log = structlog.get_logger("collab.auth")
 
 POLL_S = 0.25
 KEYS_EVERY = 4  # looks: an open node closes within a second of its first key
-OVERLAP_S = 60.0  # a row appears when its commit does, later than the time written in it; and clocks of nodes differ
+OVERLAP_S = 60.0  # a row appears when its commit does, later than the time written in it
 
 
 class Vigil:
@@ -41,16 +41,16 @@ class Vigil:
         revocations: Revocations,
         openness: Openness,
         hub: Hub,
-        clock: Callable[[], float] = time.time,
+        clock: SharedClock | None = None,
         on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`clock`: Unix seconds; `on_closed` is called once the node is open no more."""
+        """`clock` is set by the store's once a second; `on_closed` is called once the node is open no more."""
         self._store = store
         self._keys = keys
         self._revocations = revocations
         self._openness = openness
         self._hub = hub
-        self._clock = clock
+        self._clock = clock or SharedClock()
         self._on_closed = on_closed
         self._was_open = False
         self._since = self._clock() - REMEMBERED_S
@@ -82,8 +82,10 @@ class Vigil:
     async def look(self, keys: bool = True) -> tuple[int, int]:
         """Reads what is new and applies it; returns as `revoke` does. Raises StorageUnavailable.
 
-        `keys`: whether an open node also asks if a key exists by now.
+        `keys`: whether the clock is looked at, too, and an open node asks if a key exists by now.
         """
+        if keys:
+            await self._clock.set_by(self._store.now)
         began = self._clock()
         if began < self._since:  # it was set back: what was forgotten as too old may count again
             self._since = began - REMEMBERED_S

@@ -152,7 +152,11 @@ class Lane:
         if not self.hearing:
             return
         confirmed = self._confirmations.setdefault(channel, asyncio.get_running_loop().create_future())
-        await asyncio.wait({confirmed}, timeout=SUBSCRIBED_S)
+        try:
+            await asyncio.wait({confirmed}, timeout=SUBSCRIBED_S)
+        finally:  # it may never come: the connection was lost, the channel given up or moved to another server
+            if self._confirmations.get(channel) is confirmed:
+                del self._confirmations[channel]
 
     def join(self, channel: bytes) -> None:
         """Queues the command."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, NoReturn
 
 import orjson
@@ -89,6 +90,9 @@ class Awareness:
         self._spoken: dict[Session | str, set[int]] = {}  # the owners the other way round
         self._changed: dict[int, bool] = {}  # whether one of our sessions did it
         self._left: dict[int, int] = {}  # who was here, and how many roll calls there had been when they left
+        self._departures: dict[int, int] = {}  # who is gone: the how-manieth to leave, oldest first
+        self._departed = 0
+        self._drained = self._told = 0  # departures up to the last drain, and to the one before it
         self._roll_calls = 0
         self._wanted = False
         self._wanted_elsewhere = False
@@ -178,10 +182,14 @@ class Awareness:
         if state == GONE:
             self._forget_state(client)
             self._left[client] = self._roll_calls
+            self._departed += 1
+            self._departures.pop(client, None)
+            self._departures[client] = self._departed
         else:
             if self._bytes - before + len(state) > self._limits.awareness_document_bytes_max:
                 return
             self._own(who, client)
+            self._departures.pop(client, None)
             self._states[client] = state
             self._bytes += len(state) - before
         self._clocks[client] = clock
@@ -224,6 +232,7 @@ class Awareness:
         """The body that tells what changed since the last drain, or None; the newest state per client only."""
         if not self._changed:
             return None
+        self._told, self._drained = self._drained, self._departed
         changed, self._changed = self._changed, {}
         body = encode_entries((c, self._clocks[c], self._states.get(c, GONE)) for c in changed)
         self._forget()
@@ -235,6 +244,18 @@ class Awareness:
             for client in [c for c in self._clocks if c not in self._states][:excess]:
                 del self._clocks[client]
                 self._left.pop(client, None)
+                self._departures.pop(client, None)
+
+    @property
+    def mark(self) -> int:
+        """For `caught_up`. What was drained last may not have reached every session yet."""
+        return self._told
+
+    def caught_up(self, mark: int) -> bytes:
+        """The body for a session that was told nothing since the mark: everyone here, and those who have left."""
+        left = takewhile(lambda item: item[1] > mark, reversed(self._departures.items()))
+        gone = [(c, self._clocks[c], GONE) for c, _ in left]
+        return encode_entries([*gone, *self.people()])
 
     def present(self) -> bytes | None:
         """The body with everyone here, for a joiner; None if nobody is."""

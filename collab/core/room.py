@@ -106,7 +106,7 @@ class Room:
             # What other nodes committed is in the history before the tick that shows it: that, too, it has not seen.
             clocks = self.history.clocks.before([*self.elsewhere, *self._updates])
             session.behind = (self.shown_to if self.elsewhere else self.history.position, clocks)
-            session.slow_since = now
+            session.slow_since, session.people_mark = now, self.awareness.mark
             self.live.pop(session, None)
 
     def resume(self, session: Session, missed: bytes | None = None, answer: bytes | None = None) -> None:
@@ -118,9 +118,9 @@ class Room:
             return
         (position, vector), session.behind, session.slow_since = session.behind, None, None
         self.live[session] = session.outbox.write
-        present = self.awareness.present()
+        people = self.awareness.caught_up(session.people_mark)
         missed = self.history.since(position, vector) if missed is None else missed
-        session.write(missed + frame(encode_awareness(present or NOBODY)))
+        session.write(missed + frame(encode_awareness(people)))
         if session.owes_answer is not None and session.behind is None:
             known, session.owes_answer = session.owes_answer, None
             session.write(self.history.answer(known) if answer is None else answer)

@@ -77,6 +77,7 @@ class Session:
         "owes_answer",
         "owes_status",
         "owes_step2",
+        "people_mark",
         "principal",
         "refused",
         "renewing",
@@ -114,6 +115,7 @@ class Session:
         self.behind: tuple[int, dict[int, int]] | None = None  # what it last had (history mark, state vector), if slow
         self.owes_answer: dict[int, int] | None = None  # a step 1 that came while its outbox was full
         self.slow_since: float | None = None
+        self.people_mark = 0  # of the presence that it had been told of by then
         self.resuming = False  # its outbox has drained, and what it missed is being gathered
         self.silent_spans = 0  # how often in a row it was not heard
         self.owes_step2 = False  # its questions are about what it will send with its first step 2, too (y-sweet)

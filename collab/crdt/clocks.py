@@ -218,7 +218,12 @@ class Clocks:
 
 def is_long(update: Checked) -> bool:
     """Whether it is better looked at in steps."""
-    return len(update.runs) + len(update.needs) + len(update.deletes) > AT_ONCE
+    return length(update) > AT_ONCE
+
+
+def length(update: Checked) -> int:
+    """How much there is to look at."""
+    return len(update.runs) + len(update.needs) + len(update.deletes)
 
 
 def _needs(update: Checked) -> Iterator[Sequence[Range]]:

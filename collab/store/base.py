@@ -41,7 +41,8 @@ class Appended:
     """What the commit gave: entries have the sequence numbers first_seq..last_seq, in order.
 
     `error` is set when this append alone was refused (deleted, purged, re-created, or not where it was expected to
-    stand); nothing of it is stored then, and the rest of the batch is not affected.
+    stand); nothing of it is stored then, and the rest of the batch is not affected. `created`: this append made the
+    document. The first entry of one that was made by its name alone, on this node or another, did not.
     """
 
     document: DocumentId
@@ -49,6 +50,7 @@ class Appended:
     first_seq: int
     last_seq: int
     error: Exception | None = None
+    created: bool = field(default=False, compare=False)  # a retry whose first try's outcome was unknown guesses it
 
 
 @dataclass(frozen=True, slots=True)

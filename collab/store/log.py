@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -115,6 +116,7 @@ class SqlLog:
         while they do; the locks come after, in id order again: no ring of waiting can form.
         """
         wanted = _wanted(batch)
+        before = self._sql.heads(connection, list(wanted))
         over = _retired_among(connection, wanted)
         now = self._now()
         new = [
@@ -122,7 +124,13 @@ class SqlLog:
         ]
         if new:
             connection.execute(_CREATE, new)
-        return self._append(connection, batch, create=True)
+        made = {id: lineage for id, lineage in wanted.items() if id not in before}
+        results = self._append(connection, batch, create=True)
+        # Another node may have made it in between: the lineage, which is random, says whose it is.
+        return [
+            replace(done, created=True) if done.first_seq == 1 and made.get(done.document) == done.lineage else done
+            for done in results
+        ]
 
     async def _settle(self, batch: Sequence[Prepared]) -> Sequence[Appended]:
         """A row could not go in: some appends of an earlier try, whose outcome was unknown, are stored already."""
@@ -165,7 +173,9 @@ def _known(connection: Connection, batch: Sequence[Prepared]) -> dict[bytes, App
     columns = columns.join(document, document.c.key == update_log.c.document_key)
     for row in connection.execute(columns.where(update_log.c.batch.in_(list(appends)))):
         append = appends[row.batch]
-        found[row.batch] = Appended(append.document, row.lineage, row.first_seq, row.last_seq)
+        # Whether that try made the document is not known any more: told once too often is better than never.
+        created = row.first_seq == 1
+        found[row.batch] = Appended(append.document, row.lineage, row.first_seq, row.last_seq, created=created)
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text
 
 from collab.auth.base import REMEMBERED_S, Revocation
 from collab.store.database import Database
@@ -15,6 +15,8 @@ from collab.types import Access
 
 # Asked four times a second on every node: building a statement anew takes longer than SQLite takes to answer it.
 _SINCE = select(table).where(table.c.at >= bindparam("at")).order_by(table.c.at, table.c.id)
+
+_NOW = text("SELECT extract(epoch FROM clock_timestamp())")
 
 
 class SqlRevocations:
@@ -26,6 +28,12 @@ class SqlRevocations:
     async def add(self, revocation: Revocation) -> None:
         """See the port."""
         await self._database.write(lambda connection: insert_revocation(connection, revocation))
+
+    async def now(self) -> float | None:
+        """See the port."""
+        if self._database.dialect == "sqlite":
+            return None
+        return await self._database.read(lambda connection: float(connection.execute(_NOW).scalar_one()))
 
     async def since(self, at: datetime) -> list[Revocation]:
         """See the port; one look at an index."""

@@ -11,6 +11,7 @@ from collab.auth.base import REMEMBERED_S, Revocation
 from collab.auth.keys import Keys
 from collab.auth.open_mode import Openness
 from collab.auth.revocations import RevocablePolicy, Revocations
+from collab.auth.shared_clock import SharedClock
 from collab.auth.vigil import Vigil
 from collab.core.session import Session
 from collab.errors import StorageUnavailable, Unauthorized
@@ -122,7 +123,7 @@ class Watch:
 def watch(bench: Bench) -> Watch:
     clock, revocations, openness = Clock(NOW), Revocations(), Openness()
     store = bench.store
-    vigil = Vigil(store.revocations, store.keys, revocations, openness, bench.hub, clock)
+    vigil = Vigil(store.revocations, store.keys, revocations, openness, bench.hub, SharedClock(clock))
     return Watch(bench, clock, revocations, vigil, openness)
 
 
@@ -194,8 +195,11 @@ async def test_a_database_that_is_away_ends_nothing_and_the_watch_goes_on(watch:
         async def since(self, at: datetime) -> list[Revocation]:
             raise StorageUnavailable
 
+        async def now(self) -> float | None:
+            return None
+
     _, to_ada = await watch.enter(holder())
-    vigil = Vigil(Away(), watch.bench.store.keys, watch.revocations, watch.openness, watch.bench.hub, watch.clock)
+    vigil = Vigil(Away(), watch.bench.store.keys, watch.revocations, watch.openness, watch.bench.hub)
     with pytest.raises(StorageUnavailable):
         await vigil.revoke("ada", None, None)
     with pytest.raises(StorageUnavailable):

@@ -124,6 +124,8 @@ async def test_a_stopped_server_is_noticed_and_nobody_waits_for_it() -> None:
             await until(lambda: not a.up)
             async with asyncio.timeout(PATIENCE_S):
                 await a.subscribe("doc")  # whose answer never comes
+            a.unsubscribe("doc")
+            assert a._lanes[None]._confirmations == {}, "what nobody waits for is not kept"
             os.kill(server.process.pid, signal.SIGCONT)
             await until(lambda: publish_alive(a))
 

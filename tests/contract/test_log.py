@@ -273,3 +273,10 @@ async def test_a_deleted_document_takes_nothing_and_comes_back_whole(store: Stor
         await store.log.put_checkpoint("a", "L1", Checkpoint(1, b"s", b""))
     await store.catalog.set_deleted("a", False)
     assert await updates(store, "a") == [b"1"]
+
+
+async def test_who_made_a_document_is_told(store: Store) -> None:
+    await store.catalog.create("b", None, {})
+    first = await commit(store, append("a", b"1", lineage=UNBORN), append("b", b"1", lineage=UNBORN))
+    again = await commit(store, append("a", b"2", lineage=UNBORN), append("c", b"1"), append("c", b"2"))
+    assert [done.created for done in (*first, *again)] == [True, False, False, True, False]

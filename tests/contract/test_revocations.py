@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import uuid_utils
@@ -41,3 +42,8 @@ async def test_a_revoked_key_is_a_revocation_once(store: Store) -> None:
     await store.keys.revoke("k1", NOON + timedelta(hours=1))
     (found,) = await store.revocations.since(NOON)
     assert (found.key, found.at, found.access, found.user) == ("k1", NOON, Access.NONE, None)
+
+
+async def test_the_time_is_that_of_the_database_unless_that_is_this_machines(store: Store) -> None:
+    now = await store.revocations.now()
+    assert now is None if store.embedded else abs((now or 0.0) - time.time()) < 60.0

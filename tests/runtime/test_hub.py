@@ -553,3 +553,19 @@ async def test_an_unloaded_room_is_freed_at_once(bench: Bench) -> None:
         assert room() is None, [type(holder) for holder in gc.get_referrers(room())]
     finally:
         gc.enable()
+
+
+async def test_who_waits_for_a_tick_that_is_spaced_does_not_linger_behind_a_commit_before_it(bench: Bench) -> None:
+    """A hurry before the tick has handed the update over let others' commit go at once, and this one linger."""
+    flaky = bench.journal._log = FlakyLog(bench.store.log)  # type: ignore[assignment]
+    bench.journal._linger_s = lambda: 3600.0
+    slot, other = await bench.hub.open("doc"), await bench.hub.open("other")
+    first = asyncio.create_task(bench.hub.submit(other, typed(1, 0, "a"), "ada"))
+    assert await asyncio.wait_for(first, PATIENCE_S) == 1
+    slot.rests_until = asyncio.get_running_loop().time() + 0.02  # as after a dear tick
+    _, session, _ = await bench.enter("other")
+    bench.hub.receive(other, session, encode_update(typed(2, 0, "b")))
+    commits = len(flaky.tried)
+    waiting = asyncio.create_task(bench.hub.submit(slot, typed(1, 0, "c"), "ada"))
+    assert await asyncio.wait_for(waiting, PATIENCE_S) == 1
+    assert len(flaky.tried) == commits + 1, "both in one"

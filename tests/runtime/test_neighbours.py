@@ -439,3 +439,25 @@ async def test_a_node_that_does_not_answer_keeps_its_people(pair: Pair) -> None:
     await until(lambda: other.room.awareness.people())
     await pair.two.hub.neighbours.ghosts.look()
     assert other.room.awareness.people() == [(7, 1, b"{}")]
+
+
+async def test_a_document_made_elsewhere_by_its_name_alone_is_not_made_again_by_its_first_edit(pair: Pair) -> None:
+    """Whoever made it has been written down; the room here, opened before, has still to learn that it exists."""
+    told: list[str] = []
+    slot, session, _ = await pair.two.enter()
+    pair.two.hub._on_born = lambda document, author: told.append(document)
+    await pair.store.catalog.create("doc", "Minutes", {})
+    pair.two.hub.receive(slot, session, encode_update(typed(1, 0, "a")))
+    await pair.two.settled()
+    assert slot.room.ledger.seq == 1
+    assert told == []
+
+
+async def test_of_two_nodes_with_the_first_edit_one_has_made_the_document(pair: Pair) -> None:
+    told: list[str] = []
+    for number, node in enumerate((pair.one, pair.two)):
+        node.hub._on_born = lambda document, author, number=number: told.append(document)
+        slot, session, _ = await node.enter()
+        node.hub.receive(slot, session, encode_update(typed(number, 0, "a")))
+    await asyncio.gather(pair.one.settled(), pair.two.settled())
+    assert told == ["doc"]

@@ -19,6 +19,7 @@ from collab.crdt.ids import IdRanges, Range
 from collab.crdt.index import StateIndex, build
 from collab.crdt.merge import merge
 from collab.gaps import CHECKED_AT_ONCE
+from collab.limits import Limits
 from collab.protocol.messages import Kind, decode, encode_step1, encode_step2, encode_update
 from collab.protocol.varint import write_varbytes, write_varuint
 from collab.slot import Slot
@@ -461,3 +462,44 @@ async def test_dear_answers_are_charged(bench: Bench) -> None:
     bench.hub.receive(slot, asking, encode_step1(vector({1: 1})))
     await _by_turn(lambda: 0, lambda: asking.aside is None)
     assert not work.is_full(asyncio.get_running_loop().time())
+
+
+async def test_a_commit_of_another_node_is_checked_by_bytes_some_of_it_in_each_turn(pair: Pair) -> None:
+    """60 KB of what is dearest took 25 ms of the loop at once, since each update by itself is small."""
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.bus.lost = True
+    size = pair.one.hub.limits.inline_bytes_max - 40
+    for clock in range(0, 15 * size, size):
+        pair.one.hub.receive(slot, session, encode_update(typed(1, clock, "x" * size)))
+    await until(lambda: slot.room.ledger.seq == 15)
+    sizes: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.gaps.check", lambda update, limits: sizes.append(len(update)) or check(update, limits))
+        look = asyncio.create_task(pair.two.hub.neighbours.look())
+        by_turn = await _by_turn(lambda: sum(sizes), lambda: other.room.ledger.seq == 15)
+    await look
+    assert len(sizes) == 15
+    assert max(later - before for before, later in pairwise([0, *by_turn])) <= pair.one.hub.limits.inline_bytes_max
+
+
+async def test_commits_that_were_held_are_checked_by_bytes_too(pair: Pair) -> None:
+    slot, session, _ = await pair.one.enter()
+    other, _, _ = await pair.two.enter()
+    pair.one.bus.held = []
+    size = pair.one.hub.limits.inline_bytes_max - 40
+    for clock in range(0, 15 * size, size):
+        pair.one.hub.receive(slot, session, encode_update(typed(1, clock, "x" * size)))
+        await pair.one.settled()
+    sizes: list[int] = []
+
+    def noted(update: bytes, limits: Limits) -> Checked:
+        sizes.append(len(update))
+        return check(update, limits)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collab.gaps.check", noted)
+        patch.setattr("collab.core.elsewhere.check", noted)
+        pair.one.bus.let_go(lambda frames: frames[::-1])  # so that the first sets all of them free
+        by_turn = await _by_turn(lambda: sum(sizes), lambda: other.room.ledger.seq == 15)
+    assert max(later - before for before, later in pairwise([0, *by_turn])) <= 2 * pair.one.hub.limits.inline_bytes_max

@@ -433,3 +433,26 @@ def test_another_nodes_commit_that_is_not_shown_yet_reaches_a_reader_whose_outbo
     for outbox in (to_a, to_b):
         updates = [body for kind, body in map(decode, outbox.take()) if kind in (Kind.UPDATE, Kind.STEP2)]
         assert any((9, 0, 6) in check(update).runs for update in updates)
+
+
+def test_a_slow_reader_is_told_who_left_meanwhile_even_in_the_tick_in_which_its_outbox_filled_up() -> None:
+    room = make_room()
+    (a, _), (b, to_b), (c, _) = (enter(room, name) for name in "abc")
+    for session, client in ((a, 7), (c, 8)):
+        room.receive(session, encode_awareness(b"\x01%c\x01\x02{}" % client), 0.0)
+    show(room)
+    to_b.take()
+    room.leave(a, 1.0)
+    room.drain()  # and before it is written:
+    room.pause(b, 1.0)
+    room.leave(c, 2.0)
+    show(room)
+    room.resume(b)
+    assert decode(to_b.take()[-1])[1] == b"\x02\x08\x01\x04null\x07\x01\x04null"
+    show(room)
+    room.pause(b, 3.0)
+    d, _ = enter(room, "d")
+    room.receive(d, encode_awareness(b"\x01\x07\x02\x02{}"), 3.0)
+    show(room)
+    room.resume(b)
+    assert b"\x07\x02\x02{}" in to_b.take()[-1], "who is back is here"
