@@ -12,7 +12,7 @@ from collab.core.history import History
 from collab.core.room import Room
 from collab.crdt.clocks import Clocks
 from collab.crdt.index import StateIndex
-from collab.errors import BadUpdate, CollabError, Quarantined
+from collab.errors import BadUpdate, CollabError, Forbidden, Quarantined
 from collab.inspection import Inspector
 from collab.limits import Limits
 from collab.store.base import UNBORN, Stored, UpdateLog
@@ -71,7 +71,7 @@ class Opener:
         if poison is not None:
             log.error("a stored update does not pass the gate", document=document, error=poison.detail)
         if poison is not None or stored.quarantine is not None:
-            room.read_only = Quarantined().detail
+            room.read_only = Forbidden(Quarantined().detail)
         room.fill(0 < self._limits.document_stored_bytes_max <= stored.bytes_stored)
         return room
 

@@ -102,7 +102,7 @@ def _room(slot: Slot, now: float) -> RoomLine:
         tail=len(room.history.tail),
         seq=room.ledger.seq,
         unsaved=room.unsaved,
-        read_only=room.read_only,
+        read_only=None if room.read_only is None else room.read_only.detail,
         behind=len(waits),
         behind_s=max(waits, default=0.0),
     )

@@ -58,7 +58,7 @@ class Room:
         self.awareness = Awareness(limits)
         self.live: dict[Session, Callable[[bytes], None]] = {}  # who gets each tick, and how
         self.sessions: dict[Session, None] = {}  # everyone, those with a full outbox included
-        self.read_only: str | None = None  # why nobody may write, e.g. a quarantine
+        self.read_only: CollabError | None = None  # why nobody may write, e.g. a quarantine
         self.full = False  # read-only for as long as the document fills what it may have on disk
         self.retired_authors: frozenset[int] = frozenset()
         self.authors = Authors()
@@ -208,7 +208,7 @@ class Room:
         session.refused = True
         if now - session.denied_at >= DENIED_EVERY_S:
             session.denied_at = now
-            session.write(frame(encode_denied(self.read_only or Forbidden("read-only").detail)))
+            session.write(frame(encode_denied((self.read_only or Forbidden("read-only")).detail)))
 
     def state(self, known: dict[int, int] | None = None) -> bytes:
         """Everything that is committed, or what a replica lacks of it, as one update."""
@@ -230,7 +230,7 @@ class Room:
     def admits(self, checked: Checked) -> bool:
         """False for what adds nothing. Raises as `submit` does; changes nothing."""
         if self.read_only is not None:
-            raise DocumentFull() if self.full else Forbidden(self.read_only)
+            raise type(self.read_only)(self.read_only.detail)
         if self.history.clocks.adds_nothing(checked):
             return False
         if not self.history.clocks.is_ready(checked):
@@ -245,7 +245,7 @@ class Room:
     def fill(self, full: bool) -> None:
         """Nobody may write while it is full; people stay, and are told. Then they are asked for what they have."""
         if full != self.full and (self.full or self.read_only is None):
-            self.full, self.read_only = full, DocumentFull().detail if full else None
+            self.full, self.read_only = full, DocumentFull() if full else None
             for session in () if full else list(self.sessions):
                 self.readmit(session)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -242,10 +242,17 @@ class Catalog(Protocol):
     async def set_deleted(self, document: DocumentId, deleted: bool) -> Document:
         """Soft-deletes or brings back."""
 
-    async def purge(self, document: DocumentId, authors: frozenset[int], seq: int | None = None) -> None:
+    async def purge(
+        self,
+        document: DocumentId,
+        authors: frozenset[int],
+        seq: int | None = None,
+        later: Callable[[Sequence[LogRow]], frozenset[int]] | None = None,
+    ) -> None:
         """Erases log, checkpoints, snapshots and the row's content, retires the lineage and keeps only `authors`.
 
-        Raises NotFound, or Conflict if a seq is given and the document does not stand there.
+        Raises NotFound, or Conflict if a seq is given and the document does not stand there. With `later` it may: the
+        authors of what came since are what that makes of those rows, while nobody else can write.
         """
 
 

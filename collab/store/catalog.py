@@ -11,10 +11,11 @@ from sqlmodel import Session, col, delete
 from sqlmodel import select as select_model
 
 from collab.errors import Conflict, Gone, NotFound, Unprocessable
-from collab.store.base import Document, Page
+from collab.store.base import Document, LogRow, Page
 from collab.store.cursors import after_prefix, decode_cursor, page
 from collab.store.database import Database
 from collab.store.granted import may_cover
+from collab.store.loading import readable_after
 from collab.store.log import new_lineage
 from collab.store.tables import (
     CheckpointRow,
@@ -154,7 +155,13 @@ class SqlCatalog:
 
         return await self._database.write(work)
 
-    async def purge(self, document: DocumentId, authors: frozenset[int], seq: int | None = None) -> None:
+    async def purge(
+        self,
+        document: DocumentId,
+        authors: frozenset[int],
+        seq: int | None = None,
+        later: Callable[[Sequence[LogRow]], frozenset[int]] | None = None,
+    ) -> None:
         """Erases everything but the lineage and the ids of its authors. Raises NotFound, or Conflict beyond `seq`.
 
         On SQLite the bytes are out of the files when this returns. On Postgres they are out of the tables, and leave
@@ -164,10 +171,14 @@ class SqlCatalog:
         def work(connection: Connection) -> None:
             with _session(connection) as session:
                 row = _existing(session, document, deleted=True, lock=True)
-                if seq not in (None, row.seq):
+                if seq is None or seq == row.seq:
+                    known = authors
+                elif later is not None:
+                    known = authors | later(readable_after(connection, row, seq))
+                else:
                     raise Conflict(f"document {document} is at seq {row.seq}")
                 retired = RetiredLineageRow(
-                    document_id=document, lineage=row.lineage, authors=sorted(authors), retired_at=self._now()
+                    document_id=document, lineage=row.lineage, authors=sorted(known), retired_at=self._now()
                 )
                 for table in (UpdateLogRow, HistorySegmentRow, CheckpointRow, SnapshotRow):
                     session.exec(delete(table).where(col(table.document_key) == row.key))

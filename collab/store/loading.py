@@ -98,6 +98,11 @@ def history_after(connection: Connection, head: Any, seq: int, limit: int | None
     return islice(found, limit)
 
 
+def readable_after(connection: Connection, head: Any, seq: int) -> list[LogRow]:
+    """The same up to the first that is damaged, if one is."""
+    return _good_prefix(history_after(connection, head, seq), head.lineage, seq)[0]
+
+
 def _head(connection: Connection, document_id: DocumentId) -> Any:
     named = ("key", "lineage", "seq", "squashed_seq", "deleted_at", "quarantine")
     columns = select(*(document.c[name] for name in named), bytes_stored().label("bytes_stored"))

@@ -14,7 +14,7 @@ import pytest
 from collab.core.session import Session
 from collab.crdt.index import build
 from collab.errors import LineageRetired, StorageUnavailable
-from collab.protocol.messages import encode_step1, encode_step2, encode_update
+from collab.protocol.messages import Kind, decode, encode_step1, encode_step2, encode_update
 from collab.store.base import UNBORN, Append, Checkpoint, Entry, Stored
 from collab.types import ANONYMOUS, Access, DocumentId
 from tests.api.service import BINARY, Service, until
@@ -207,12 +207,45 @@ async def test_a_purge_ends_though_the_document_moves_on_each_time(
         await api.parts.log.append([Append(document, stored.lineage, uuid4().bytes, [entry])])
         return stored
 
-    with monkeypatch.context() as patch:
-        patch.setattr(api.parts.log, "load", overtaken)
-        assert (await api.client.delete("/api/documents/d", params={"purge": True})).status_code == 204
+    async def hidden(document: DocumentId, deleted: bool) -> None:
+        pytest.fail("a commit under way, and people on other nodes, would be told that it was deleted (4410)")
+
+    async with api.socket() as peer:
+        with monkeypatch.context() as patch:
+            patch.setattr(api.parts.log, "load", overtaken)
+            patch.setattr(api.parts.catalog, "set_deleted", hidden)
+            assert (await api.client.delete("/api/documents/d", params={"purge": True})).status_code == 204
+        assert isinstance(peer.outbox.closed, LineageRetired)
     assert await api.store.log.heads(["d"]) == {}
     await api.create()
     assert (await api.post(typed(55, 0, "x" * next(clocks)))).json()["code"] == "lineage_retired"
+
+
+@pytest.mark.one_node
+async def test_a_purge_that_fails_ends_nobodys_socket_and_loses_nothing(
+    api: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4411 is final: a client that was told it throws its copy away, and the document would be there all the same."""
+    await api.create()
+    async with api.socket() as peer:
+        peer.edit(typed(1, 0, "a"))
+
+        async def fails(*_: object) -> None:
+            peer.edit(typed(1, 1, "b"))
+            assert (await api.post(typed(2, 0, "c"))).status_code == 503
+            raise StorageUnavailable
+
+        with monkeypatch.context() as patch:
+            patch.setattr(api.parts.catalog, "purge", fails)
+            assert (await api.client.delete("/api/documents/d", params={"purge": True})).status_code == 503
+        assert peer.outbox.closed is None
+        asked = peer.outbox.take()[-1]
+        assert decode(asked)[0] is Kind.STEP1
+        peer.send(encode_step2(typed(1, 1, "b")))  # the answer
+        assert (await api.post(typed(2, 0, "c"))).status_code == 200
+        await peer.saved()
+        assert peer.outbox.closed is None
+    assert (await api.store.log.heads(["d"]))["d"].seq == 3
 
 
 async def test_others_keep_what_they_have(api: Service) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from collab.core.room import Room
 from collab.core.session import Session
-from collab.errors import CollabError
+from collab.errors import CollabError, Forbidden
 from collab.limits import Limits
 from collab.protocol.messages import encode_update
 from collab.protocol.varint import write_varbytes, write_varuint
@@ -198,7 +198,7 @@ def lowered(room: Room, session: Session) -> None:
 
 
 def closed(room: Room, session: Session) -> None:
-    room.read_only = "quarantine"
+    room.read_only = Forbidden("quarantine")
 
 
 def known(room: Room, session: Session) -> None:
