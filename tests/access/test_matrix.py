@@ -12,21 +12,16 @@ from typing import Any
 import httpx2
 import pytest
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from collab.api.samples import HELLO, PARAMETERS, SAMPLES
-from collab.core.awareness import decode_entries, encode_entries
+from collab.core.awareness import encode_entries
 from collab.errors import CollabError
-from collab.limits import DEFAULT
 from collab.protocol.messages import (
-    Kind,
-    decode,
     encode_awareness,
-    encode_denied,
     encode_status,
     encode_step1,
     encode_step2,
-    encode_token,
     encode_update,
 )
 from collab.types import Access
@@ -34,7 +29,7 @@ from tests.access.realm import Realm, prepare
 from tests.crdt import corpus
 from tests.patience import PATIENCE_S
 from tests.unit.test_room import enter, make_room
-from tests.updates import deleted, typed, typed_after
+from tests.updates import typed
 
 ROLES = ("nobody", "expired", "stranger", "reader", "commenter", "writer", "admin")
 NEEDED = {
@@ -153,35 +148,6 @@ async def test_who_may_not_read_gets_no_socket(land: Realm, role: str, status: i
     assert (answer.status_code, answer.headers.get("www-authenticate")) == (status, "Bearer" if status == 401 else None)
 
 
-@pytest.mark.parametrize("role", ["reader", "commenter"])
-async def test_a_reader_with_every_message_changes_nothing_and_stays(land: Realm, role: str) -> None:
-    """Inserts, deletions, ids of others, what waits for more, what adds nothing: never told "saved" from then on."""
-    before = land.content("notes")
-    socket = await land.socket(role, "notes")
-    assert not [frame for frame in await echoed(socket, b"\x00") if frame[:1] == b"\x02"]
-    await socket.send(encode_step2(b64decode(HELLO)))  # what every client answers: no offence
-    await socket.send(encode_status(b"\x01"))
-    assert encode_status(b"\x01") in await echoed(socket, b"\x00")
-    messages = [
-        wrap(update)
-        for update in (
-            typed(5, 0, "mine"), typed(1, 5, "more"), typed_after(6, 0, "x", (1, 4)), deleted(1, 0, 5),
-            deleted(1, 1, 2), typed(7, 9, "ahead"), typed_after(8, 0, "lost", (99, 99)), typed(1, 5, "y") ,
-        )
-        for wrap in (encode_update, encode_step2)
-    ]  # fmt: skip
-    messages += [encode_token("ct_" + "x" * 43), encode_token(land.tokens["stranger"]), b"\x03", b"\x63"]
-    seen: list[bytes] = []
-    for message in messages:
-        await socket.send(message)
-        await socket.send(encode_status(b"\x02"))
-        seen += await echoed(socket, b"\x00")
-    assert encode_denied("read-only") in seen
-    assert encode_status(b"\x02") not in seen
-    assert land.content("notes") == before
-    await socket.close()
-
-
 def test_no_bytes_of_a_reader_change_anything() -> None:
     """Each item known to hurt a CRDT library, as it is and damaged, as an edit, as an answer and as presence."""
     room, seeds = make_room(), random.Random(9)
@@ -202,63 +168,6 @@ def test_no_bytes_of_a_reader_change_anything() -> None:
                 room.leave(reader, 0.0)
                 assert room.drain().entries == []
     assert (room.state(), len(room.awareness)) == (before, 0)
-
-
-async def test_no_bytes_of_a_reader_on_a_socket_change_anything(land: Realm) -> None:
-    """Some of them over the wire, up to the hash of what is stored."""
-    before = land.content("notes")
-    socket = await land.socket("reader", "notes")
-    for item in corpus.items("update")[::12]:
-        for wrap in (encode_update, encode_step2, encode_awareness):
-            try:
-                await socket.send(wrap(item.data))
-                await echoed(socket, b"\x00")
-            except ConnectionClosed:
-                assert socket.close_code is not None and 4400 <= socket.close_code < 4600
-                socket = await land.socket("reader", "notes")
-    await socket.close()
-    assert land.content("notes") == before
-
-
-async def told_of(socket: ClientConnection, client: int) -> None:
-    """Reads until somebody's presence has come."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            kind, body = decode(await socket.recv())  # type: ignore[arg-type]
-            if kind is Kind.AWARENESS and any(entry[0] == client for entry in decode_entries(body, DEFAULT)):
-                return
-
-
-async def test_a_reader_speaks_as_nobody_else(land: Realm) -> None:
-    writer, reader = await land.socket("writer", "notes"), await land.socket("reader", "notes")
-    await writer.send(encode_awareness(encode_entries([(71, 3, b'{"user":{"name":"Wri"},"at":1}')])))
-    await told_of(reader, 71)  # on another node: until that has heard of her, the id is anybody's there
-    lies = [
-        (71, 9, b'{"user":{"name":"Wri"},"at":666}'),
-        (71, 9, b"null"),
-        (72, 1, b'{"user":{"id":"writer","name":"Wri"}}'),
-        (73, 1, b'{"\\u0075ser":{"id":"writer"}}'),
-        (74, 1, b'{"user":"writer"}'),
-    ]
-    for lie in lies:
-        await reader.send(encode_awareness(encode_entries([lie])))
-    await echoed(reader, b"\x00")
-    people = {p["client_id"]: p["state"] for p in land.ask("admin", "GET", PRESENCE).json()["people"]}
-    assert people.pop(71) == {"user": {"name": "Wri", "id": "writer"}, "at": 1}
-    assert people == {id: {"user": {"id": "reader", "name": "Rea"}} for id in (72, 73, 74)}
-    await reader.close()
-    await writer.send(b"\x03")
-    left: set[int] = set()
-    async with asyncio.timeout(PATIENCE_S):
-        while left < {72, 73, 74}:
-            kind, body = decode(await writer.recv())  # type: ignore[arg-type]
-            if kind is Kind.AWARENESS:
-                left |= {client for client, _, state in decode_entries(body, DEFAULT) if state == b"null"}
-    assert 71 not in left
-    await writer.close()
-
-
-PRESENCE = "/api/documents/notes/presence"
 
 
 async def test_the_log_names_who_was_let_in(land: Realm) -> None:

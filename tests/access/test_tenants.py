@@ -8,6 +8,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from collab.errors import NotFound
+from collab.sockets.admission import Lobby, Sockets
+from collab.sockets.doorman import PolicyDoorman
+from collab.sockets.upgrade import Upgrade
 from collab.types import Access, Grant, Principal, Scope
 from tests.access.realm import Realm, prepare, token
 from tests.access.test_matrix import MINTING, NEEDED, call, operations
@@ -54,6 +58,24 @@ async def test_the_store_is_not_even_asked(service: Service) -> None:
     ]
     assert create[0].status_code == create[1].status_code == 404
     assert create[0].content == create[1].content
+
+
+async def test_the_store_is_not_even_asked_by_sockets(service: Service) -> None:
+    """The same at the upgrade, and for a document that is asked for on an open socket."""
+    parts = service.parts
+    sockets = Sockets(parts.hub, PolicyDoorman(parts.door.guard), parts.limits, parts.refusals)
+    headers = {"host": ("localhost",), "authorization": ("Bearer us",)}
+    lobby = await sockets.admit(Upgrade("/hocuspocus", "", headers, "127.0.0.1"))
+    assert isinstance(lobby, Lobby)
+    for name in (HIDDEN, ABSENT):
+        with service.statements() as executed:
+            for path in (f"/sync/{name}", f"/y-sweet/{name}"):
+                with pytest.raises(NotFound):
+                    await sockets.admit(Upgrade(path, "", headers, "127.0.0.1"))
+            with pytest.raises(NotFound):
+                await sockets.admit_document(lobby, name, "us")
+        assert (executed, parts.hub.slots) == ([], {}), name
+    sockets.abandon(lobby)
 
 
 async def test_every_door_answers_alike(land: Realm) -> None:
