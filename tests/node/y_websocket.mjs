@@ -66,6 +66,7 @@ const makers = {
 const countingSocket = (notes) => class extends WebSocket {
   constructor (url, protocols) {
     super(url, protocols)
+    this.on('error', () => {}) // providers stop listening before they give up a socket that is not open yet
     notes.sockets.push(this)
     notes.urls.push(String(url))
     this.addEventListener('message', () => { notes.received++ })
