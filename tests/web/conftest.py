@@ -18,7 +18,7 @@ from tests.web.browser import Person, chromium, executable
 
 CLIENTS = Path(__file__).parent.parent.parent / "clients"
 MOTION = "reduce"  # nothing is drawn while nothing happens
-MISSING = "NO CHROMIUM: the pages are NOT TESTED in a browser; apt-get install chromium"
+MISSING = "NO CHROMIUM: the pages are NOT TESTED in a browser; apt-get install chromium-headless-shell"
 
 
 @pytest.fixture(scope="session")
