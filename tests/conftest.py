@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,11 +28,18 @@ settings.register_profile("untimed", settings.default, deadline=None, suppress_h
 settings.load_profile("untimed")
 be_patient()
 trust.read_once()
+gc.disable()  # until all is imported and collected, which nothing of is garbage
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Half of the long tests wait for a server, a browser or a clock: two workers to a core keep it busy."""
-    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    """Half of the long tests wait for a server, a browser or a clock: more than two workers to a core keep it busy."""
+    return 2 * len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 4
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the garbage collector need not look at it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

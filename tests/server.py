@@ -35,14 +35,15 @@ def wait_until(holds: Callable[[], object], timeout_s: float = PATIENCE_S, what:
         time.sleep(min(max(0.005, waited_s / 10), 0.05))
 
 
-def command(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = PATIENCE_S) -> str:
-    """What `collab` with these words prints, both its outputs, once it has ended well; forked, so without imports."""
+def command(*words: str, env: Mapping[str, str] | None = None, timeout_s: float = PATIENCE_S, expected: int = 0) -> str:
+    """What `collab` with these words prints, both its outputs, once it has ended as expected; forked, so without
+    imports."""
     with tempfile.TemporaryFile() as output:
         usual = {k: v for k, v in os.environ.items() if not k.startswith("COLLAB_")}
         status = zygote.start(words, usual | dict(env or {}), output.fileno()).wait(timeout_s)
         output.seek(0)
         printed = output.read().decode()
-    assert status == 0, printed
+    assert status == expected, printed
     return printed
 
 

@@ -31,7 +31,6 @@ class Crowd:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "loadtests.contrast.crowd"],
             cwd=REPOSITORY,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             preexec_fn=settle_in,

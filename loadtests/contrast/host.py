@@ -23,7 +23,7 @@ from loadtests.fanout.server import DiedAtStart, free_port, pin_here
 
 START_S_MAX = 120.0
 STOP_S_MAX = 12.0
-ENVIRONMENT = {"COLLAB_LOG_LEVEL": "warning", "COLLAB_LINGER_S": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {"COLLAB_LOG_LEVEL": "warning", "COLLAB_LINGER_S": "2"}
 
 
 class Host:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import orjson
@@ -19,7 +18,7 @@ from collab.api.samples import SAMPLES
 from tests.api.fuzz import fuzz, operations
 from tests.api.service import Service
 from tests.patience import PATIENCE_S
-from tests.server import running_server
+from tests.server import command, running_server
 
 
 async def test_every_call_is_described(api: Service) -> None:
@@ -58,17 +57,16 @@ def test_every_command_of_the_page_works_when_pasted(tmp_path: Path) -> None:
 
     With an admin's key in curl's settings, since an open server makes no keys.
     """
-    made = [sys.executable, "-m", "collab", "keys", "create", "test", "--scope", "admin", "--data", tmp_path / "data"]
-    key = subprocess.run([*made, "--json"], capture_output=True, text=True, check=True).stdout
-    (tmp_path / ".curlrc").write_text(f'header = "Authorization: Bearer {orjson.loads(key)["key"]}"')
+    made = command("keys", "create", "test", "--scope", "admin", "--data", str(tmp_path / "data"), "--json")
+    (tmp_path / ".curlrc").write_text(f'header = "Authorization: Bearer {orjson.loads(made)["key"]}"')
     with running_server(tmp_path / "data") as server:
         page = subprocess.run(["curl", "-s", f"{server.url}/docs"], capture_output=True, text=True, check=True).stdout
-        commands = [html.unescape(command) for command in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
+        commands = [html.unescape(sample) for sample in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
         assert len(commands) == len(SAMPLES)
         answers: list[str] = []
-        for command in commands:
-            run = pasted(command.replace(EXAMPLE_KEY, _made_key(answers)), tmp_path)
-            assert run.returncode == 0, f"{command}\n{run.stdout}"
+        for sample in commands:
+            run = pasted(sample.replace(EXAMPLE_KEY, _made_key(answers)), tmp_path)
+            assert run.returncode == 0, f"{sample}\n{run.stdout}"
             answers.append(run.stdout)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from tests import realservers
 from tests.access.realm import token
 from tests.clients.plain import plain_client
 from tests.cluster.nodes import CALM, prepared
-from tests.server import START_S, Server, wait_until
+from tests.server import START_S, Server, command, wait_until
 
 SERVES = re.compile(r'"worker": ?(\d+).*?"pid": ?(\d+).*worker serves|worker serves.*?"worker": ?(\d+).*?"pid": ?(\d+)')
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -163,19 +162,14 @@ def test_workers_end_when_their_parent_is_killed(env: Mapping[str, str], tmp_pat
 @pytest.mark.parametrize("given", [{}, {"COLLAB_REDIS_URL": "redis://127.0.0.1:1"},
                                    {"COLLAB_DATABASE_URL": "postgresql://127.0.0.1:1/x"}])  # fmt: skip
 def test_without_redis_or_a_shared_database_it_refuses_to_start(given: dict[str, str], tmp_path: Path) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")}
-    command = [sys.executable, "-m", "collab", "serve", "--workers", "2", "--data", str(tmp_path), "--port", "0"]
-    done = subprocess.run(command, env=clean | given, capture_output=True, text=True, timeout=START_S)
-    assert done.returncode == 2
-    assert "COLLAB_DATABASE_URL" in done.stderr
-    assert "COLLAB_REDIS_URL" in done.stderr
+    serve = ["serve", "--workers", "2", "--data", str(tmp_path), "--port", "0"]
+    told = command(*serve, env=given, timeout_s=START_S, expected=2)
+    assert "COLLAB_DATABASE_URL" in told
+    assert "COLLAB_REDIS_URL" in told
 
 
 def test_a_schema_that_is_not_current_is_said_once_and_ends_it(env: Mapping[str, str], tmp_path: Path) -> None:
     url = env["COLLAB_DATABASE_URL"].rpartition("/")[0] + "/template1"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("COLLAB_")}
-    command = [sys.executable, "-m", "collab", "serve", "--workers", "3", "--port", "0"]
-    settings = clean | env | {"COLLAB_DATABASE_URL": url}
-    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=START_S, cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.count("collab db upgrade") == 1
+    serve = ["serve", "--workers", "3", "--data", str(tmp_path), "--port", "0"]
+    told = command(*serve, env={**env, "COLLAB_DATABASE_URL": url}, timeout_s=START_S, expected=1)
+    assert told.count("collab db upgrade") == 1

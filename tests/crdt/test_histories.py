@@ -1,6 +1,6 @@
 """Thousands of random histories of real yjs peers: whatever the codec makes of them, yjs reads the same document.
 
-COLLAB_HISTORIES says how many (2,000 if it is not set).
+COLLAB_HISTORIES says how many (1,000 if it is not set).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collab.crdt.gate import check
 from tests.crdt import histories
 from tests.crdt.oracle import Oracle
 
-COUNT = int(os.environ.get("COLLAB_HISTORIES", "2000"))
+COUNT = int(os.environ.get("COLLAB_HISTORIES", "1000"))
 PER_TEST = 100
 
 
