@@ -28,7 +28,7 @@ from collab.crdt.split import only_client, split, without_clients
 from collab.engine.places import caller
 from collab.errors import BadFrame, CollabError, Overloaded, Unprocessable
 from collab.limits import Limits
-from collab.protocol.messages import EMPTY_UPDATE, Kind, decode
+from collab.protocol.messages import EMPTY_UPDATE, Kind, decode_large
 from collab.protocol.varint import read_varuint
 from collab.slot import Slot
 from collab.turns import Turns
@@ -44,10 +44,10 @@ PAUSE_S_MAX = 15.0  # a peer that is not read for long is taken for dead
 class Inspector(Protocol):
     """Does the work of the gate somewhere. Each call raises BadUpdate, or EngineUnavailable if it was too much."""
 
-    async def check(self, update: bytes, stored: bool = False) -> Checked:
+    async def check(self, update: bytes | memoryview, stored: bool = False) -> Checked:
         """As `gate.check`; `stored`: what was taken once counts by the rules for stored states."""
 
-    async def check_state_vector(self, vector: bytes) -> dict[int, int]:
+    async def check_state_vector(self, vector: bytes | memoryview) -> dict[int, int]:
         """As `gate.check_state_vector`."""
 
     async def split(self, update: Checked, known: dict[int, int]) -> tuple[Checked | None, Checked | None]:
@@ -69,11 +69,11 @@ class Inline:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    async def check(self, update: bytes, stored: bool = False) -> Checked:
-        return gate.check(update, STORED if stored else self._limits)
+    async def check(self, update: bytes | memoryview, stored: bool = False) -> Checked:
+        return gate.check(bytes(update), STORED if stored else self._limits)
 
-    async def check_state_vector(self, vector: bytes) -> dict[int, int]:
-        return gate.check_state_vector(vector, self._limits)
+    async def check_state_vector(self, vector: bytes | memoryview) -> dict[int, int]:
+        return gate.check_state_vector(bytes(vector), self._limits)
 
     async def split(self, update: Checked, known: dict[int, int]) -> tuple[Checked | None, Checked | None]:
         ready, ahead = split(update, Clocks(known))
@@ -230,7 +230,7 @@ class Inspection:
             await asyncio.sleep(self._receive(slot, session, data))
 
     async def _large_frame(self, slot: Slot, session: Session, data: bytes) -> None:
-        kind, body = decode(data)
+        kind, body = decode_large(data)
         spent_s = len(data) * self._limits.work_s_per_byte
         if kind is Kind.STEP1:
             spent_s += await self._answer(slot.room, session, body)
@@ -244,7 +244,7 @@ class Inspection:
         pause_s = session.allowance.work.take(_now(), min(spent_s, self._limits.work_burst_s))
         await asyncio.sleep(min(pause_s, PAUSE_S_MAX))
 
-    async def _answer(self, room: Room, session: Session, vector: bytes) -> float:
+    async def _answer(self, room: Room, session: Session, vector: bytes | memoryview) -> float:
         """Answers a step 1; returns what that cost beyond its bytes, in seconds."""
         known = await self._known(room, vector)
         answer = await self._turns.steps(room.history.answering(known))
@@ -299,9 +299,9 @@ class Inspection:
         whole, seq = room.history.whole(), room.ledger.seq
         return whole.state if known is None else await self._turns.steps(diffing(whole.state, whole, known)), seq
 
-    async def _known(self, room: Room, vector: bytes) -> dict[int, int]:
+    async def _known(self, room: Room, vector: bytes | memoryview) -> dict[int, int]:
         if len(vector) <= self._limits.inline_bytes_max:
-            return room.known_by(vector)
+            return room.known_by(bytes(vector))
         known = await self.inspector.check_state_vector(vector)
         await self._turns.wait()
         room.refuse_retired(known)

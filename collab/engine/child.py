@@ -30,7 +30,7 @@ class Request:
 
     __slots__ = ("args", "blobs", "call")
 
-    def __init__(self, call: str, args: dict[str, Any], blobs: Sequence[bytes]) -> None:
+    def __init__(self, call: str, args: dict[str, Any], blobs: Sequence[bytes | memoryview]) -> None:
         self.call = call
         self.args = orjson.Fragment(encode_json(args))
         self.blobs = blobs
@@ -70,7 +70,7 @@ class Child:
         return answer.head.get("value"), answer.blobs
 
     async def _exchange(
-        self, loop: asyncio.AbstractEventLoop, head: dict[str, Any], blobs: Sequence[bytes]
+        self, loop: asyncio.AbstractEventLoop, head: dict[str, Any], blobs: Sequence[bytes | memoryview]
     ) -> wire.Frame:
         """Sends and receives.
 

@@ -25,12 +25,12 @@ class ChildInspector:
         self._small = small
         self._large = large
 
-    async def check(self, update: bytes, stored: bool = False) -> Checked:
+    async def check(self, update: bytes | memoryview, stored: bool = False) -> Checked:
         """Raises BadUpdate, EngineUnavailable, Overloaded."""
         value, blobs = await self._lane(update).call(Request("check", {"stored": stored}, [update]))
-        return summary.decode(update, value, blobs)
+        return summary.decode(bytes(update), value, blobs)  # what is refused was never copied
 
-    async def check_state_vector(self, vector: bytes) -> dict[int, int]:
+    async def check_state_vector(self, vector: bytes | memoryview) -> dict[int, int]:
         """Raises BadUpdate, EngineUnavailable, Overloaded."""
         _, (clocks,) = await self._lane(vector).call(Request("check_state_vector", {}, [vector]))
         known: dict[int, int] = {}
@@ -62,7 +62,7 @@ class ChildInspector:
         _, (state, index) = await self._large.call(Request("join", {"base": base is not None}, [*blobs, *updates]))
         return state, index
 
-    def _lane(self, data: bytes) -> Lane:
+    def _lane(self, data: bytes | memoryview) -> Lane:
         return self._small if len(data) <= SMALL_BYTES else self._large
 
 

@@ -32,11 +32,11 @@ class Frame(NamedTuple):
     blobs: list[bytes]
 
 
-def pieces(head: dict[str, Any], blobs: Sequence[bytes]) -> Iterator[bytes]:
+def pieces(head: dict[str, Any], blobs: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """The frame in pieces to be sent one after the other; large blobs are not copied. Raises orjson's TypeError."""
     encoded = orjson.dumps(head)
     sizes = array("Q", map(len, blobs)).tobytes()
-    gathered = [PREFIX.pack(len(encoded), len(blobs)), sizes, encoded]
+    gathered: list[bytes | memoryview] = [PREFIX.pack(len(encoded), len(blobs)), sizes, encoded]
     size = sum(map(len, gathered))
     for blob in blobs:
         if size + len(blob) > GATHER_BYTES:
@@ -111,7 +111,7 @@ class Incoming:
 
 
 async def send(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, head: dict[str, Any], blobs: Sequence[bytes]
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, head: dict[str, Any], blobs: Sequence[bytes | memoryview]
 ) -> None:
     """Sends a frame without blocking the loop, however large it is. Raises OSError if the other side is gone."""
     for piece in pieces(head, blobs):
@@ -130,7 +130,7 @@ async def receive(loop: asyncio.AbstractEventLoop, sock: socket.socket, bytes_ma
     return incoming.frame()
 
 
-def send_blocking(sock: socket.socket, head: dict[str, Any], blobs: Sequence[bytes]) -> None:
+def send_blocking(sock: socket.socket, head: dict[str, Any], blobs: Sequence[bytes | memoryview]) -> None:
     """`send` for a child, which has nothing else to do."""
     for piece in pieces(head, blobs):
         sock.sendall(piece)

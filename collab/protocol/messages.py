@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from collab.errors import BadFrame
-from collab.protocol.varint import read_varbytes, read_varuint, write_varbytes
+from collab.protocol.varint import read_varuint, write_varbytes
 
 
 class Kind(IntEnum):
@@ -57,16 +57,33 @@ def decode(frame: bytes) -> tuple[Kind, bytes]:
 
 
 def _decode_sync(frame: bytes) -> tuple[Kind, bytes]:
+    return _sync_kind(frame), _only_body(frame, 2)
+
+
+def decode_large(frame: bytes) -> tuple[Kind, memoryview]:
+    """The same for a sync message so large that copying its body would hold up others. Raises BadFrame."""
+    return _sync_kind(frame), memoryview(frame)[_body_at(frame, 2) :]
+
+
+def _sync_kind(frame: bytes) -> Kind:
     if len(frame) < 2 or frame[1] > 2:
         raise BadFrame("unknown sync message")
-    return _SYNC_KINDS[frame[1]], _only_body(frame, 2)
+    return _SYNC_KINDS[frame[1]]
 
 
 def _only_body(frame: bytes, offset: int) -> bytes:
-    body, end = read_varbytes(frame, offset)
-    if end != len(frame):
-        raise BadFrame(f"{len(frame) - end} bytes after the message")
-    return body
+    return frame[_body_at(frame, offset) :]
+
+
+def _body_at(frame: bytes, offset: int) -> int:
+    """Where the body begins, which goes on to the end."""
+    size, at = read_varuint(frame, offset)
+    left = len(frame) - at
+    if size > left:
+        raise BadFrame(f"{size} bytes announced, {left} left")
+    if size < left:
+        raise BadFrame(f"{left - size} bytes after the message")
+    return at
 
 
 def encode_step1(vector: bytes) -> bytes:

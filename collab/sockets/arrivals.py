@@ -1,13 +1,22 @@
-"""What is arriving and not complete yet: large frames, fragments, bodies. Bounded over the whole node, and in time."""
+"""What is arriving and not complete yet: large frames, fragments, bodies. Bounded over the whole node, and in time.
+
+Large frames are read at a bounded rate, all of them together: who sends them as fast as it goes would take the event
+loop from all others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Protocol
 
-from collab.limits import Limits
+from collab.core.bucket import Bucket
+from collab.limits import KIB, Limits
 
 SWEPT_EVERY_S = 5.0
+READ_BYTES = 256 * KIB
+"""Read at once of what is arriving: some 0.3 ms. The kernel would give all that its buffer holds, up to 6 MiB."""
+READ_COUNTS_BYTES = 8 * KIB
+"""What a read counts as at least: that costs as much as copying so many bytes, and who is paused sends larger ones."""
 
 
 class Arriving(Protocol):
@@ -28,6 +37,7 @@ class Arrivals:
         self.held_bytes = 0
         self._limits = limits
         self._held: dict[Arriving, tuple[int, float]] = {}
+        self._read = Bucket(limits.arriving_bytes_per_s, limits.arriving_bytes_burst)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -43,6 +53,10 @@ class Arrivals:
         self._held[connection] = size_bytes, since
         self.held_bytes = total
         return True
+
+    def read(self, size_bytes: int, now: float) -> float:
+        """So much was read of one of them; returns for how long nothing more of it should be, in seconds."""
+        return self._read.take(now, max(size_bytes, READ_COUNTS_BYTES))
 
     def release(self, connection: Arriving) -> None:
         """It is complete, or gone."""

@@ -17,6 +17,7 @@ from collab.core.session import Session
 from collab.errors import BadFrame, CollabError
 from collab.protocol.frames import messages
 from collab.sockets.admission import MOUNTS, Admission, Lobby, Sockets, refusal_headers
+from collab.sockets.arrivals import Arrivals
 from collab.sockets.switchboard import Switchboard
 from collab.sockets.upgrade import Upgrade
 
@@ -272,7 +273,7 @@ async def _read(websocket: WebSocket, sockets: Sockets, outbox: AsgiConnection) 
                 return  # ended while we waited: nothing more is taken
             if data is None:
                 raise BadFrame("a text frame; this protocol is binary")
-            pause_s = outbox.receive(data)
+            pause_s = max(outbox.receive(data), _arrived(sockets.arrivals, len(data)))
             while pause_s > 0.0:
                 await asyncio.sleep(pause_s)
                 pause_s = sockets.hub.settings.full_pause_s if sockets.hub.congested else 0.0
@@ -284,3 +285,8 @@ async def _read(websocket: WebSocket, sockets: Sockets, outbox: AsgiConnection) 
     except Exception:
         log.exception("frame failed", path=websocket.scope["path"])
         outbox.refuse(CollabError())
+
+
+def _arrived(arrivals: Arrivals, size_bytes: int) -> float:
+    """How long to read nothing after a message: the ASGI server tells of large ones only once they have come."""
+    return arrivals.read(size_bytes, asyncio.get_running_loop().time()) if size_bytes > arrivals.free_bytes else 0.0

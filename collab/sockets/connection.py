@@ -185,7 +185,7 @@ class FastConnection(WSListener, ABC):
             self.refuse(error)
             return
         if pause_s > 0.0:
-            self._rest(pause_s)
+            self.rest(pause_s)
 
     def _fragment(self, kind: WSMsgType, frame: WSFrame) -> None:
         if self.is_over:
@@ -211,7 +211,7 @@ class FastConnection(WSListener, ABC):
         elif size > arrivals.free_bytes:
             arrivals.hold(self, size, asyncio.get_running_loop().time())
 
-    def _rest(self, pause_s: float) -> None:
+    def rest(self, pause_s: float) -> None:
         """Not reading is how a socket is slowed: its own sender waits, nothing is lost."""
         if self.transport is None or self.resting:
             return
@@ -235,7 +235,7 @@ class FastConnection(WSListener, ABC):
             return
         if self.sockets.hub.congested:
             self.answered = self.heard = True  # it cannot be heard now
-            self._rest(self.sockets.hub.settings.full_pause_s)
+            self.rest(self.sockets.hub.settings.full_pause_s)
         elif self.backlog is not None:
             self.backlog.take()
         elif self.transport is not None and not self.transport.underlying_transport.is_closing():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from time import thread_time
 from typing import Any, ClassVar
 
 import structlog
@@ -24,6 +23,7 @@ from collab.errors import CollabError, Draining
 from collab.sockets.admission import Admission, Lobby, Sockets, refusal_headers
 from collab.sockets.backlog import SLICE_BYTES, Backlog
 from collab.sockets.connection import FastConnection
+from collab.sockets.intake import Intake
 from collab.sockets.listener import FastSocket
 from collab.sockets.multiplexed import FastSwitchboard
 from collab.sockets.quiet import QUIET
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 class FastProtocol(WSProtocol):  # type: ignore[misc]
     """What uvicorn instantiates per upgrade (`ws=` of its Config)."""
 
-    __slots__ = ("_admission", "_arriving", "_free_bytes", "_held", "_state", "_task", "_transport")
+    __slots__ = ("_admission", "_free_bytes", "_held", "_state", "_task", "_transport", "is_arriving")
     sockets: ClassVar[Sockets]
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: object = None) -> None:
@@ -48,7 +48,7 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         self._held: bytearray | None = bytearray()
         self._admission: Admission | Lobby | None = None
         self._task: asyncio.Task[None] | None = None
-        self._arriving = False
+        self.is_arriving = False  # a frame that is large already, and has not ended
         self._free_bytes = self.sockets.arrivals.free_bytes
 
     def connection_made(self, transport: Any) -> None:
@@ -78,8 +78,8 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
             return
         listener.unread += size
         super().buffer_updated(size)
-        if listener.unread > self._free_bytes or self._arriving:
-            self._count_arriving(listener.unread)
+        if (listener.unread > self._free_bytes) != self.is_arriving:
+            self._arrive(not self.is_arriving)
 
     def _set_aside(self, data: bytes | memoryview) -> None:
         """More than is looked at in one turn is copied: picows would go through all that its buffer holds."""
@@ -107,21 +107,15 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         return self.listener is not None and (self.listener.held or self.listener.resting)
 
     def feed(self, data: memoryview) -> bool:
-        """Into picows' buffer, as if it had just been read; returns whether it all belongs to a frame still to end.
-
-        Gathering one spaces no ticks, since that would not make it less.
-        """
-        began, size_before = thread_time(), self._unread + len(data)
+        """Into picows' buffer, as if it had just been read; returns whether it all belongs to a frame still to end."""
+        size_before = self._unread + len(data)
         while data:
             buffer = self.get_buffer(-1)
             size = min(len(buffer), len(data))
             buffer[:size] = data[:size]
             self.buffer_updated(size)
             data = data[size:]
-        is_inside = self._unread == size_before
-        if is_inside:
-            self.sockets.hub.turns.spent_s += thread_time() - began
-        return is_inside
+        return self._unread == size_before
 
     @property
     def _unread(self) -> int:
@@ -132,17 +126,31 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         """The backlog is done."""
         if self.listener is not None and not self.is_over:
             self.listener.backlog = None
+            if self.is_arriving:
+                self.count_arriving()
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
     # --- the handshake
 
-    def _count_arriving(self, unread: int) -> None:
-        self._arriving = unread > self._free_bytes
-        if self._arriving:
-            self.sockets.arrivals.hold(self, unread, asyncio.get_running_loop().time())
+    def _arrive(self, is_arriving: bool) -> None:
+        """A large frame has begun, or ended."""
+        self.is_arriving = is_arriving
+        if not self._transport.is_closing():
+            self._transport.set_protocol(Intake(self) if is_arriving else self)
+        self.count_arriving()
+
+    def count_arriving(self) -> None:
+        """Tells the node how much has come of a large frame."""
+        if self.is_arriving:
+            self.sockets.arrivals.hold(self, self._unread, asyncio.get_running_loop().time())
         else:
             self.sockets.arrivals.release(self)
+
+    def rest(self, pause_s: float) -> None:
+        """Reads nothing for so long."""
+        if pause_s > 0.0 and self.listener is not None:
+            self.listener.rest(pause_s)
 
     def give_up(self) -> None:
         """The frame does not end, or there is no room for it."""

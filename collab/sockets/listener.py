@@ -71,7 +71,7 @@ class FastSocket(FastConnection):
             self.refuse(CollabError())
             return
         if pause_s > 0.0:
-            self._rest(pause_s)
+            self.rest(pause_s)
 
     def _pay(self) -> float:
         return 0.0 if self.session is None else self.sockets.hub.reception.count(self.session)

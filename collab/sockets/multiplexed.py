@@ -59,7 +59,7 @@ class FastSwitchboard(FastConnection):
             self.refuse(error)
             return
         if pause_s > 0.0:
-            self._rest(pause_s)
+            self.rest(pause_s)
 
     def _pay(self) -> float:
         return 0.0 if self._board is None else self._board.count()

@@ -38,6 +38,7 @@ class Flooder:
         self.is_over = False
         self.is_resting = False
         self.is_inside = False
+        self.is_arriving = False
         self.reads = 0
         self.backlog = Backlog(self, turns)
         self.sizes: list[int] = []
@@ -89,6 +90,20 @@ async def test_a_part_of_one_large_frame_is_gathered_in_fewer_turns_until_someth
     assert len(large.sizes) == 2 * GATHERED_SLICES + 1
     await loop_turns(20)
     assert large.sizes == [SLICE_BYTES] * (2 * GATHERED_SLICES + 10) and large.reads == 1
+
+
+@pytest.mark.parametrize("is_arriving", [False, True])
+async def test_gathering_a_large_frame_is_left_out_of_what_spaces_ticks(
+    is_arriving: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, clock = Turns(), iter(range(100))
+    monkeypatch.setattr("collab.sockets.backlog.thread_time", lambda: float(next(clock)))
+    sender = Flooder("sender", [], turns)
+    sender.is_arriving = is_arriving
+    sender.backlog.put(bytes(2 * SLICE_BYTES))
+    sender.backlog.take()
+    await loop_turns(5)
+    assert sender.reads == 1 and turns.spent_s == (2.0 if is_arriving else 0.0)
 
 
 async def test_a_resting_connection_waits_in_nobodys_way() -> None:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from starlette.websockets import WebSocketState
 from websockets.asyncio.client import ClientConnection
 
+from collab.limits import Limits
 from collab.protocol.messages import encode_status, encode_update
+from collab.sockets import asgi
+from collab.sockets.arrivals import READ_BYTES, Arrivals
+from collab.sockets.backlog import SLICE_BYTES
+from collab.sockets.fast import FastProtocol
+from collab.sockets.intake import Intake
 from collab.sockets.listener import FastSocket
 from tests.patience import PATIENCE_S
 from tests.sockets.conftest import Node
@@ -112,6 +121,53 @@ async def test_a_large_frame_that_ends_holds_nothing(node: Node) -> None:
     assert await socket.recv() == encode_status(b"\x01")
     assert node.sockets.arrivals.held_bytes == 0
     await socket.close()
+
+
+@pytest.mark.one_node
+@only_fast
+@with_limits(arriving_bytes_per_s=1.0, arriving_bytes_burst=1)
+async def test_who_sends_a_large_frame_fast_is_not_read_for_a_while_and_nobody_else_waits(node: Node) -> None:
+    large, small = await greeted(node.url + "doc"), await greeted(node.url + "other")
+    whole = READ_BYTES + 4 * SLICE_BYTES
+    write(large, frame(FIN_BINARY, b"\0" * whole, size=1_000_000))
+    protocol = await _arriving(node)
+    await until(lambda: protocol.is_resting)
+    await small.send(encode_update(typed(1, 0, "x")))
+    await small.send(encode_status(b"\x01"))
+    assert await small.recv() == encode_status(b"\x01")
+    before = node.sockets.arrivals.held_bytes
+    assert before < whole, "the rest is in the kernel"
+    protocol.listener._rested()  # a day has passed
+    await until(lambda: node.sockets.arrivals.held_bytes > before)
+    node.sockets.arrivals.sweep(asyncio.get_running_loop().time() + 61)  # nor does resting hold its place for long
+    assert await closed(large) in (1013, 1006)
+    await small.close()
+    await until(lambda: not node.hub.counters.sockets)
+
+
+@pytest.mark.one_node
+@only_fast
+async def test_once_a_large_frame_has_ended_small_ones_come_straight_to_the_protocol(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    body = encode_update(typed(1, 0, "x" * 300_000))
+    write(socket, frame(FIN_BINARY, body)[:-1])
+    protocol = await _arriving(node)
+    assert isinstance(protocol.transport.underlying_transport.get_protocol(), Intake)
+    write(socket, body[-1:])
+    await until(lambda: not protocol.is_arriving)
+    assert protocol.transport.underlying_transport.get_protocol() is protocol
+    await socket.send(encode_status(b"\x01"))
+    assert await socket.recv() == encode_status(b"\x01")
+    await socket.close()
+
+
+async def _arriving(node: Node) -> FastProtocol:
+    """The one of whom a large frame is arriving."""
+    held = node.sockets.arrivals._held
+    await until(lambda: held)
+    (protocol,) = held
+    assert isinstance(protocol, FastProtocol)
+    return protocol
 
 
 @pytest.mark.one_node
@@ -224,3 +280,30 @@ async def test_many_frames_that_come_at_once_are_all_taken_in_their_order(node: 
         assert await socket.recv() == encode_status(b"\x01")
     assert node.hub.slots["doc"].room.history.clocks.next == {1: 2_000, 2: 300_000}
     await socket.close()
+
+
+class Messages:
+    """A WebSocket of an ASGI server, as far as reading it goes: these messages, then the end."""
+
+    client_state = WebSocketState.CONNECTED
+
+    def __init__(self, *sizes: int) -> None:
+        self._left = [{"type": "websocket.receive", "bytes": bytes(size)} for size in sizes]
+
+    async def receive(self) -> dict[str, object]:
+        return self._left.pop(0) if self._left else {"type": "websocket.disconnect"}
+
+
+async def test_behind_an_asgi_server_it_is_not_read_on_after_a_large_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, rests = asyncio.Event(), list[float]()
+    reading.set()
+    taken = SimpleNamespace(error=None, receive=lambda data: 0.0, reading=reading)
+    arrivals = Arrivals(Limits(arriving_bytes_per_s=1_000.0, arriving_bytes_burst=10))
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr("collab.sockets.asgi.asyncio.sleep", rest)
+    sockets = SimpleNamespace(arrivals=arrivals, hub=SimpleNamespace(congested=False))
+    await asgi._read(cast(Any, Messages(100, 50_000)), cast(Any, sockets), cast(Any, taken))
+    assert rests == [pytest.approx(49.99)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collab.errors import BadFrame
 from collab.protocol.frames import frame, messages
-from collab.protocol.messages import Kind, decode, encode_step1, encode_step2, encode_update
+from collab.protocol.messages import Kind, decode, decode_large, encode_step1, encode_step2, encode_update
 from collab.protocol.varint import VARUINT_MAX, read_varbytes, read_varuint, write_varbytes, write_varuint
 
 
@@ -60,3 +60,16 @@ def test_any_bytes_are_a_message_or_a_bad_frame(data: bytes) -> None:
         return
     assert isinstance(kind, Kind)
     assert len(body) < len(data)
+
+
+@given(st.sampled_from([b"\0\0", b"\0\1", b"\0\2", b"\0\3", b"\0"]), st.binary(max_size=300), st.integers(-1, 1))
+def test_a_large_sync_message_is_the_same_without_a_copy(head: bytes, body: bytes, off: int) -> None:
+    data = head + write_varuint(max(0, len(body) + off)) + body
+    try:
+        kind, expected = decode(data)
+    except BadFrame as refused:
+        with pytest.raises(BadFrame, match=refused.detail):
+            decode_large(data)
+    else:
+        read, view = decode_large(data)
+        assert (read, bytes(view)) == (kind, expected) and view.obj is data
