@@ -156,18 +156,12 @@ class Hub:
         slot = self.slots.pop(document, None)
         if slot is not None:
             self.neighbours.leave(document)
-            self._fail(slot, error)
+            slot.fail(error)
 
     def end(self, document: DocumentId, error: CollabError) -> None:
         """The same on every node: the document's head, which the others look at, says it already."""
         self.evict(document, error)
         self.neighbours.tell(Kind.LOOK, document)
-
-    def _fail(self, slot: Slot, error: CollabError) -> None:
-        slot.failed = error
-        for session in list(slot.room.sessions):
-            session.outbox.close(error)
-        slot.settle(error)
 
     # ------------------------------------------------------------------ sessions
 
@@ -370,13 +364,21 @@ class Hub:
         return len(live)
 
     def _done(self, slot: Slot, updates: tuple[bytes, ...], done: Appended) -> None:
+        try:
+            self._committed(slot, updates, done)
+        except Exception:  # who waits would wait for ever: as after a tick that failed
+            log.exception("a commit could not be told", document=slot.room.document)
+            self.counters.tick_failures += 1
+            self.evict(slot.room.document, StorageUnavailable("this room had to be restarted"))
+
+    def _committed(self, slot: Slot, updates: tuple[bytes, ...], done: Appended) -> None:
         room = slot.room
         if done.error is not None:
             error = done.error if isinstance(done.error, CollabError) else StorageUnavailable(str(done.error))
             if self.slots.get(room.document) is slot:
                 del self.slots[room.document]
                 self.neighbours.leave(room.document)
-            self._fail(slot, error)
+            slot.fail(error)
             return
         room.lineage = done.lineage
         room.committed(done.first_seq, done.last_seq)

@@ -224,6 +224,8 @@ class Journal:
                 await self._settle(self._in_flight, batch)
                 self._in_flight = []
                 self._lingers_until = self._clock() + self._linger_s()
+        except Exception:  # nobody waits for this task; the next append begins another
+            logger.exception("writer_failed")
         finally:
             self._writer = None
             self._abandon()

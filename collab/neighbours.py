@@ -41,6 +41,7 @@ LOOK_S = 3.0  # between looks at the heads of open rooms
 HASTY_LOOK_S = 0.9  # the same while the bus is away
 CLAIMS = frozenset((Kind.CLAIM, Kind.FREE, Kind.TRY, Kind.ASKING, Kind.LIVES))
 BODIES_MAX = 64 * 1024  # bytes of updates in one frame; what is larger is read from the log
+OPENING_MAX = 256  # frames kept for a room that is being loaded, 16 MiB at the most; more are found in the log
 
 
 class Neighbours:
@@ -138,7 +139,9 @@ class Neighbours:
             return
         for frame in frames:
             self._receive(slot, frame)
-        self._tell(Kind.ASK, slot)
+        if len(frames) == OPENING_MAX:
+            self._look_at = 0.0
+        self._tell(Kind.ASK, slot)  # whose people were told meanwhile are told again
 
     # ------------------------------------------------------------------ from the others
 
@@ -154,7 +157,8 @@ class Neighbours:
             return
         opening = self._opening.get(frame.document)
         if opening is not None:
-            opening.append(frame)
+            if len(opening) < OPENING_MAX:
+                opening.append(frame)
             return
         slot = self._hub.slots.get(frame.document)
         if slot is not None:
@@ -280,6 +284,8 @@ class Neighbours:
                 self._once()
         finally:
             self.goodbye()  # once more: what was committed since the first one spoke of a node that lives
+            if self._ghost_look is not None:
+                self._ghost_look.cancel()
             if self._looking is not None:  # it reads the database, which is closed next
                 await asyncio.wait({self._looking})
 
@@ -310,7 +316,7 @@ class Neighbours:
             self._looking = asyncio.get_running_loop().create_task(self.look(), name="look")
         if now >= self._ghosts_at and (self._ghost_look is None or self._ghost_look.done()):
             self._ghosts_at = now + uniform(0.8, 1.0) * GHOSTS_S
-            self._ghost_look = asyncio.get_running_loop().create_task(self.ghosts.look(), name="ghosts")
+            self._ghost_look = asyncio.get_running_loop().create_task(self._look_for_ghosts(), name="ghosts")
 
     def _beat(self) -> None:
         self._bus.publish(BusFrame(Kind.ALIVE, self._hub.node, EVERYBODY))
@@ -327,6 +333,12 @@ class Neighbours:
 
     def _somebody_is_late(self, now: float) -> bool:
         return any(now - heard > LATE_S for heard in self._heard.values())
+
+    async def _look_for_ghosts(self) -> None:
+        try:
+            await self.ghosts.look()
+        except Exception:  # nobody waits for this task
+            log.exception("the look for people who have left failed")
 
     async def look(self) -> None:
         """Compares all open rooms with their documents' heads; never raises."""

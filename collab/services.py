@@ -6,13 +6,14 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, cast
 
+import structlog
 from fastapi import FastAPI
 
 from collab.accesslog import AccessLog
@@ -50,6 +51,8 @@ from collab.types import Principal
 from collab.upkeep import Upkeep
 from collab.vitals import Vitals
 from collab.web import pages
+
+log = structlog.get_logger(__name__)
 
 AUDIT_CLOSE_S = 3.0
 
@@ -116,10 +119,12 @@ class Services:
 
     async def drain(self) -> None:
         """Closes sockets in batches, then commits what they left behind; at most `drain_s`."""
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self.settings.drain_s):
                 await self.upkeep.drain()
                 await self.journal.flush()
+        except TimeoutError:
+            log.warning("not all was stored when the time to drain was over", bytes=self.journal.waiting_bytes)
 
 
 async def _build(settings: Settings, stack: AsyncExitStack) -> Services:
@@ -312,6 +317,7 @@ def _gauges(journal: Journal, hub: Hub, checkpointer: Checkpointer, engine: Engi
         "journal_rows": figures.rows,
         "journal_entries": figures.entries,
         "journal_failed_commits": figures.failed_commits,
+        "journal_callback_errors": figures.callback_errors,
         "commit_seconds_p50": _quantile(figures.commit_seconds, 0.5),
         "commit_seconds_p99": _quantile(figures.commit_seconds, 0.99),
         "commit_rows_p50": _quantile(figures.batch_rows, 0.5),

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
 
+import structlog
+
 from collab.bus.base import BusFrame
 from collab.core.history import Answers
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.errors import CollabError
 
+log = structlog.get_logger(__name__)
 _random = SystemRandom()
 
 
@@ -123,8 +126,16 @@ class Slot:
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
 
-    def settle(self, error: CollabError) -> None:
-        """The room has failed: everybody who waits learns why."""
+    def fail(self, error: CollabError) -> None:
+        """The room is over: everybody in it, and everybody who waits, learns why."""
+        self.failed = error
+        for end in (*(session.outbox.close for session in self.room.sessions), self._settle):
+            try:
+                end(error)
+            except Exception:  # of one socket: the others, and rooms whose tick comes next, must not go without theirs
+                log.exception("the end of a room was not told", document=self.room.document)
+
+    def _settle(self, error: CollabError) -> None:
         for future in list(self._futures):
             if not future.done():
                 future.set_exception(error)

@@ -4,6 +4,9 @@ On Linux each worker has a listening socket of its own on the same port (SO_REUS
 connections evenly; elsewhere they share one. The parent keeps the sockets open, so that nobody who connects while a
 worker is restarted is refused.
 
+Each imports everything anew, which takes 1.3 s of a core and 106 MB: forked from a warm process a worker would cost
+next to nothing, but USR2 is how a new version comes in without an end to the service, and a fork would be the old one.
+
 Signals: TERM and INT drain all and end; HUP has every worker read the settings anew, as a node without workers does,
 and no socket is closed for it; USR2 replaces one worker after the other; TTIN and TTOU add and remove one.
 """

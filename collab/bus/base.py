@@ -63,7 +63,7 @@ class Bus(Protocol):
 
     @property
     def losses(self) -> int:
-        """Grows whenever frames of others may have been missed, e.g. with each new connection."""
+        """Grows whenever frames of others, or our own, may have been lost, e.g. with each new connection."""
 
     def listen(self, deliver: Deliver) -> None:
         """Where frames go; called once, before anything else."""

@@ -127,6 +127,7 @@ class Lane:
     def _recover(self) -> None:
         if not self.sending:
             log.info("bus works again")
+            self.losses += 1  # it may have been away for less time than anybody looks whether it is
         self.sending, self._retry_s, self._in_flight = True, RETRY_FIRST_S, set()
         if self._missed:
             missed, self._missed = self._missed, set()

@@ -67,7 +67,8 @@ class Contests:
         room, contender = self._room, contest.contender
         known = all(map(room.history.clocks.adds_nothing, contest.updates))
         # Whoever brings the very bytes that the owner brought only passed them on. Another node tells what its people
-        # brought merged, so that bytes cannot be compared.
+        # brought merged, so that bytes cannot be compared: there a clone that types more slowly than the owner is taken
+        # for a relay, and told only once it is ahead.
         passed_on = known if isinstance(contest.owner, Distant) else all(u.raw in room.recent for u in contest.updates)
         if contest.typed and not passed_on:
             contender.outbox.close(AuthorIdInUse())

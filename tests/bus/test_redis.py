@@ -126,8 +126,10 @@ async def test_a_stopped_server_is_noticed_and_nobody_waits_for_it() -> None:
                 await a.subscribe("doc")  # whose answer never comes
             a.unsubscribe("doc")
             assert a._lanes[None]._confirmations == {}, "what nobody waits for is not kept"
+            losses = a.losses
             os.kill(server.process.pid, signal.SIGCONT)
             await until(lambda: publish_alive(a))
+            assert a.losses > losses, "what was dropped, who has which client id for instance, is to be told again"
 
 
 async def test_a_bus_starts_without_its_server() -> None:

@@ -15,7 +15,16 @@ from collab.crdt.checked import Checked
 from collab.crdt.fold import fold
 from collab.crdt.gate import check
 from collab.crdt.index import build
-from collab.errors import AuthorIdInUse, Draining, EngineUnavailable, Gone, Overloaded, SlowReader, StorageUnavailable
+from collab.errors import (
+    AuthorIdInUse,
+    CollabError,
+    Draining,
+    EngineUnavailable,
+    Gone,
+    Overloaded,
+    SlowReader,
+    StorageUnavailable,
+)
 from collab.protocol.messages import KEEPALIVE, decode, encode_status, encode_step1, encode_step2, encode_update
 from collab.services import UPDATES_PER_ROW, consider
 from collab.store.base import Append, Appended, Stored
@@ -569,3 +578,35 @@ async def test_who_waits_for_a_tick_that_is_spaced_does_not_linger_behind_a_comm
     waiting = asyncio.create_task(bench.hub.submit(slot, typed(1, 0, "c"), "ada"))
     assert await asyncio.wait_for(waiting, PATIENCE_S) == 1
     assert len(flaky.tried) == commits + 1, "both in one"
+
+
+async def test_a_commit_that_cannot_be_told_ends_its_room_and_whoever_waits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot, _, outbox = await bench.enter()
+
+    def explode(first_seq: int, last_seq: int) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(slot.room, "committed", explode)
+    with pytest.raises(StorageUnavailable, match="restarted"):
+        await asyncio.wait_for(bench.hub.submit(slot, HELLO, "ada"), PATIENCE_S)
+    assert isinstance(outbox.closed, StorageUnavailable)
+    assert bench.hub.counters.tick_failures == 1
+    assert (await bench.hub.open("doc")).room.history.clocks.next == {1: 5}, "it is stored all the same"
+
+
+async def test_a_socket_that_cannot_be_closed_keeps_nobody_else_open(bench: Bench) -> None:
+    slot, _, broken = await bench.enter()
+    _, _, outbox = await bench.enter()
+
+    def close(error: CollabError) -> None:
+        raise RuntimeError("boom")
+
+    broken.close = close  # type: ignore[method-assign]
+    waiter = asyncio.create_task(bench.hub.beyond(slot, 0, 30.0))
+    await asyncio.sleep(0)
+    bench.hub.evict("doc", Gone())
+    assert isinstance(outbox.closed, Gone)
+    with pytest.raises(Gone):
+        await waiter
