@@ -44,10 +44,11 @@ Likes = dict[type, Value]
 """For each JSON type the shared type that new values of it shall become."""
 
 
-def edit(live: Any, old: Value, target: Value, model: Value = None) -> None:
+def edit(live: Any, old: Value, target: Value, model: Value = None, as_shown: bool = False) -> None:
     """Makes a live shared type, which is `old`, what the target says. Raises Unprocessable if it cannot be.
 
-    `model` is a node whose shared types are copied by what is new.
+    `model` is a node whose shared types are copied by what is new. `as_shown` says that the target comes from a format,
+    in which not all can be seen (`edit_children`); JSON always does.
     """
     loose = not isinstance(target, NODES)
     wanted = _as_node(old, target)
@@ -58,7 +59,7 @@ def edit(live: Any, old: Value, target: Value, model: Value = None) -> None:
     elif isinstance(wanted, TextNode):
         _fill(edit_text(live, wanted))
     elif isinstance(wanted, FragmentNode | ElementNode):
-        _fill(edit_node(live, old, wanted))
+        _fill(edit_node(live, old, wanted, as_shown or loose))
     else:
         raise Unprocessable(f"a value of type {type(target).__name__} cannot become of what is there")
 

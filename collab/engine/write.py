@@ -37,7 +37,7 @@ def write(
 def change(live: Any, old: Value, target: Value) -> None:
     """Edits a live root and checks that it reads as wanted. Raises Unprocessable and NotReached."""
     if isinstance(target, TextNode) or canonical(as_json(old)) != canonical(as_json(target)):
-        edit(live, old, target)
+        edit(live, old, target, as_shown=True)
         if not _is(read(live), target):
             raise NotReached
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
 from pycrdt import XmlElement, XmlFragment, XmlText
@@ -27,21 +28,28 @@ from collab.errors import Unprocessable
 SAME_TAG, SAME_ATTRIBUTES = 0.1, 0.1  # how much these count beside the share of common words
 
 
-def edit_children(parent: XmlFragment | XmlElement, old: list[XmlNode], new: list[XmlNode]) -> list[Blank]:
-    """Makes the children, which are `old`, equal to `new`.
+def edit_children(
+    parent: XmlFragment | XmlElement, old: list[XmlNode], new: list[XmlNode], as_shown: bool
+) -> list[Blank]:
+    """Makes the children, which are `old`, equal to `new`; `as_shown`, as far as formats show it.
 
+    No format shows an empty text, but editors leave one where all was deleted, since somebody may be typing into it
+    (y-prosemirror, issue 108): those that are there stay, and of an element's only text the characters go.
     Returns the empty shared types that it had to embed in texts, for the caller to fill.
     """
+    if as_shown and not new and len(old) == 1 and isinstance(old[0], TextNode):
+        new = [TextNode([])]
     blanks: list[Blank] = []
     new = _split_as(old, new)
     words = [*map(_words, old)], [*map(_words, new)]
     todo = steps([*map(_key, old)], [*map(_key, new)], lambda i, j: _score(old[i], new[j], words[0][i], words[1][j]))
     for start, end, new_start, new_end, paired in reversed(todo):
         if paired:
-            blanks += edit_node(parent.children[start], old[start], new[new_start])
+            blanks += edit_node(parent.children[start], old[start], new[new_start], as_shown)
             continue
-        if end > start:
-            del parent.children[start:end]
+        for first, last in reversed(list(_shown(old, start, end) if as_shown else [(start, end)])):
+            if last > first:
+                del parent.children[first:last]
         for at, node in enumerate(new[new_start:new_end], start):
             blanks += fill_xml(parent.children.insert(at, blank_in_xml(node)), node)
     return blanks
@@ -50,10 +58,10 @@ def edit_children(parent: XmlFragment | XmlElement, old: list[XmlNode], new: lis
 def fill_xml(live: XmlElement | XmlFragment | XmlText, node: XmlNode) -> list[Blank]:
     """Makes an empty element or text what it shall be."""
     nothing = TextNode([], {}) if isinstance(node, TextNode) else ElementNode("", {}, [])
-    return edit_node(live, nothing, node)
+    return edit_node(live, nothing, node, False)
 
 
-def edit_node(live: XmlElement | XmlFragment | XmlText, old: XmlNode, new: XmlNode) -> list[Blank]:
+def edit_node(live: XmlElement | XmlFragment | XmlText, old: XmlNode, new: XmlNode, as_shown: bool) -> list[Blank]:
     """Makes a node what it shall be; see `edit_children`."""
     if isinstance(live, XmlText) and isinstance(old, TextNode) and isinstance(new, TextNode):
         if new.attributes is not None:
@@ -61,10 +69,20 @@ def edit_node(live: XmlElement | XmlFragment | XmlText, old: XmlNode, new: XmlNo
         return edit_text(live, new)
     if isinstance(live, XmlElement) and isinstance(old, ElementNode) and isinstance(new, ElementNode):
         _edit_attributes(live, old.attributes, new.attributes)
-        return edit_children(live, old.children, new.children)
+        return edit_children(live, old.children, new.children, as_shown)
     if isinstance(live, XmlFragment) and isinstance(old, FragmentNode) and isinstance(new, FragmentNode):
-        return edit_children(live, old.children, new.children)
+        return edit_children(live, old.children, new.children, as_shown)
     raise Unprocessable("only elements and texts can lie in XML")
+
+
+def _shown(nodes: list[XmlNode], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The stretches between two places in which there is no empty text."""
+    for at in range(start, end):
+        node = nodes[at]
+        if isinstance(node, TextNode) and not node.runs:
+            yield start, at
+            start = at + 1
+    yield start, end
 
 
 def _split_as(old: list[XmlNode], new: list[XmlNode]) -> list[XmlNode]:

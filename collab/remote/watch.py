@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from collab.engine.client import Engine
 
-PARTS_MAX = 200  # updates kept beside the state before it is read afresh
+PARTS_MAX = 200  # updates kept beside the state before they are folded into it
 RETRY_S_MAX = 10.0
 FINAL = {"gone", "forbidden", "unauthorized", "not_found", "lineage_retired"}
 
@@ -146,8 +146,8 @@ class Tail:
                 yield await self._edit(author, [*run])
             if page["next_after"] is None:
                 break
-        if len(self._parts) > PARTS_MAX:
-            await self.begin()
+        if len(self._parts) > PARTS_MAX:  # not read afresh: what came since the last page would never be told
+            self._parts = [(await self._engine.fold(None, self._parts))[0]]
 
     async def _edit(self, author: str, run: list[dict[str, Any]]) -> dict[str, Any]:
         after = [*self._parts, *(base64.b64decode(update["update"]) for update in run)]

@@ -14,6 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from collab.engine.client import Engine
+from collab.remote.service import Service as Remote
+from collab.remote.watch import Tail
 from collab_client import sync
 from tests.cli.conftest import Cli
 from tests.conftest import Service
@@ -109,3 +114,27 @@ def test_a_name_may_hold_what_unicode_calls_a_line_end(cli: Cli, document: str) 
         watched.until("presence")
         cli("snapshots", "take", document, "--label", "one\u2028two")
         assert watched.until("snapshot")["label"] == "one\u2028two"
+
+
+async def test_what_comes_while_old_updates_are_put_together_is_told(
+    cli: Cli, service: Service, document: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collab.remote.watch.PARTS_MAX", 1)
+    cli("docs", "create", document, "--content", "-", given="a")
+    engine = Engine(workers=1)
+    with sync.Documents(service.url, service.admin) as docs, Remote(service.url, service.admin) as remote:
+        tail = Tail(remote, document, engine)
+        await tail.begin()
+        real, late = remote.json, iter(["abcd"])
+
+        def then_somebody_types(method: str, path: str, **request: Any) -> Any:
+            page = real(method, path, **request)
+            for text in late:
+                docs.write(document, text, "text")
+            return page
+
+        docs.write(document, "ab", "text")
+        remote.json = then_somebody_types  # type: ignore[method-assign]
+        told = [edit async for edit in tail.edits()] + [edit async for edit in tail.edits()]
+    await engine.close()
+    assert [edit["roots"]["text"]["hunks"][0]["to"] for edit in told] == ["b", "cd"]

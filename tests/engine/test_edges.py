@@ -153,3 +153,55 @@ def test_each_line_of_a_diff_begins_with_what_became_of_it() -> None:
 
     found = diff(NOTHING, made(fill), None)["r"]["unified"]
     assert found.splitlines()[3:] == ["+<p>one", "+two</p>"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda state: write(
+            state, 5, "r", "xml", "json", b'[{"type":"p"},{"type":"p","content":[{"type":"text","text":"bc"}]}]'
+        ),
+        lambda state: write(state, 5, "r", "xml", "xml", b"<p/><p>bc</p>"),
+        lambda state: patch(
+            state, 5, [{"op": "set", "root": "r", "pointer": "/content/1/content/0/text", "value": "bc"}]
+        ),
+        lambda state: write(state, 5, "r", "xml", "xml", b"<p><b/></p><p>bc</p>"),
+    ],
+    ids=["json", "xml", "pointer", "beside"],
+)
+def test_what_is_typed_into_an_emptied_paragraph_meanwhile_is_kept(edit: Callable[[list[bytes]], bytes | None]) -> None:
+    """y-prosemirror keeps the empty text of such a paragraph, so that it is not deleted from under somebody's hands."""
+
+    def fill(doc: Doc[Any]) -> None:
+        for text in ("", "b"):
+            doc.get("r", type=XmlFragment).children.append(XmlElement("p")).children.append(XmlText(text))
+
+    state = made(fill)
+    typing: Doc[Any] = Doc(client_id=8)
+    typing.apply_update(state[0])
+    before = typing.get_state()
+    typing.get("r", type=XmlFragment).children[0].children[0].insert(0, "typed")
+    update = edit(state)
+    assert update is not None
+    found = show([*state, update, typing.get_update(before)], "r", "xml", "text")[1]
+    assert found == b"typed\nbc"
+
+
+def test_a_snapshot_without_an_empty_text_is_reached_exactly() -> None:
+    empty = made(lambda doc: doc.get("r", type=XmlFragment).children.append(XmlElement("p")).children.append(XmlText()))
+    other = made(lambda doc: doc.get("r", type=XmlFragment).children.append(XmlElement("p")))
+    update = restore(empty, 5, other[0])
+    assert update is not None and content_hash([*empty, update]) == content_hash(other)
+
+
+def test_what_is_typed_into_a_paragraph_that_is_being_emptied_is_kept() -> None:
+    state = made(
+        lambda doc: doc.get("r", type=XmlFragment).children.append(XmlElement("p")).children.append(XmlText("b"))
+    )
+    typing: Doc[Any] = Doc(client_id=8)
+    typing.apply_update(state[0])
+    before = typing.get_state()
+    typing.get("r", type=XmlFragment).children[0].children[0].insert(1, "typed")
+    update = write(state, 5, "r", "xml", "json", b'[{"type":"p"}]')
+    assert update is not None
+    assert show([*state, update, typing.get_update(before)], "r", "xml", "text")[1] == b"typed"
