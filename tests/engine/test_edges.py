@@ -205,3 +205,42 @@ def test_what_is_typed_into_a_paragraph_that_is_being_emptied_is_kept() -> None:
     update = write(state, 5, "r", "xml", "json", b'[{"type":"p"}]')
     assert update is not None
     assert show([*state, update, typing.get_update(before)], "r", "xml", "text")[1] == b"typed"
+
+
+PAGE = (
+    '{"type":"doc","content":[{"type":"p","attrs":{"n":1},"content":[{"type":"text","text":"a "},'
+    '{"type":"text","text":"b","marks":[{"type":"bold"}]}]},{"type":"ul","content":[{"type":"li"}]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("operation", "xml"),
+    [
+        ({"op": "insert", "pointer": "/content/1/content/-", "value": {"type": "li", "content": []}},
+         '<p n="1">a <bold>b</bold></p><ul><li/><li/></ul>'),
+        ({"op": "remove", "pointer": "/content/0/content/1/marks"}, '<p n="1">a b</p><ul><li/></ul>'),
+        ({"op": "remove", "pointer": "/content"}, ""),
+        ({"op": "set", "pointer": "", "value": {"type": "doc"}}, ""),
+        ({"op": "set", "pointer": "", "value": [{"type": "hr"}]}, "<hr/>"),
+        ({"op": "set", "pointer": "/content/0/attrs", "value": None}, "<p>a <bold>b</bold></p><ul><li/></ul>"),
+        ({"op": "set", "pointer": "/content/0/attrs/m", "value": None}, '<p n="1">a <bold>b</bold></p><ul><li/></ul>'),
+        ({"op": "set", "pointer": "/content/0/content/0/text", "value": ""},
+         '<p n="1"><bold>b</bold></p><ul><li/></ul>'),
+    ],
+)  # fmt: skip
+def test_rich_text_may_be_written_in_other_words_than_it_is_read(operation: dict[str, Any], xml: str) -> None:
+    """Empty lists, nulls and texts cut in two mean what ProseMirror takes them for."""
+    page = write(NOTHING, 4, "r", "xml", "json", PAGE.encode())
+    assert page is not None
+    update = patch([page], 5, [{"root": "r", **operation}])
+    parts = [page] if update is None else [page, update]
+    assert show(parts, "r", "xml", "xml")[1].decode() == xml
+
+
+def test_so_may_rich_text_in_a_map() -> None:
+    state = made(lambda doc: doc.get("r", type=Map).update({"page": XmlFragment([XmlElement("p")])}))
+    value = {"type": "doc", "content": [{"type": "p", "content": []}, {"type": "hr", "attrs": {}}]}
+    update = patch(state, 5, [{"op": "set", "root": "r", "pointer": "/page", "value": value}])
+    assert update is not None
+    found = orjson.loads(show([*state, update], "r", "map", "json")[1])
+    assert found == {"page": {"type": "doc", "content": [{"type": "p"}, {"type": "hr"}]}}
