@@ -45,7 +45,7 @@ class Known:
             if key in out:  # a second mark of one name
                 key = overlapping(name, attributes)
             out[key] = value
-        return out
+        return dict(sorted(out.items()))  # as it is read: which mark is named first says nothing
 
     def embed(self, value: Any) -> Value:
         """The embedded value that JSON shows like this."""

@@ -244,3 +244,15 @@ def test_so_may_rich_text_in_a_map() -> None:
     assert update is not None
     found = orjson.loads(show([*state, update], "r", "map", "json")[1])
     assert found == {"page": {"type": "doc", "content": [{"type": "p"}, {"type": "hr"}]}}
+
+
+@pytest.mark.parametrize("names", [("link", "bold"), ("bold", "link"), ("link", "link"), ("code", "bold", "link")])
+def test_marks_may_be_named_in_any_order(names: tuple[str, ...]) -> None:
+    """ProseMirror names them in the order of its schema: a link before what is bold."""
+    marks = [{"type": name, "attrs": {"n": number}} for number, name in enumerate(names)]
+    body = [{"type": "p", "content": [{"type": "text", "text": "a", "marks": marks}]}]
+    update = write(NOTHING, 5, "r", "xml", "json", orjson.dumps(body))
+    assert update is not None
+    found = orjson.loads(show([update], "r", "xml", "json")[1])["content"][0]["content"][0]["marks"]
+    assert sorted(found, key=orjson.dumps) == sorted(marks, key=orjson.dumps)
+    assert write([update], 6, "r", "xml", "json", orjson.dumps(body)) is None
