@@ -26,6 +26,7 @@ from collab.sockets.connection import FastConnection
 from collab.sockets.intake import Intake
 from collab.sockets.listener import FastSocket
 from collab.sockets.multiplexed import FastSwitchboard
+from collab.sockets.pages import give_back
 from collab.sockets.quiet import QUIET
 from collab.sockets.request import canonical, parse
 
@@ -138,6 +139,8 @@ class FastProtocol(WSProtocol):  # type: ignore[misc]
         self.is_arriving = is_arriving
         if not self._transport.is_closing():
             self._transport.set_protocol(Intake(self) if is_arriving else self)
+            if not is_arriving:
+                give_back(self.get_buffer(-1))  # picows would keep it as large as it was as long as the connection
         self.count_arriving()
 
     def count_arriving(self) -> None:

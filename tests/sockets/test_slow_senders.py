@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -158,6 +159,21 @@ async def test_once_a_large_frame_has_ended_small_ones_come_straight_to_the_prot
     assert protocol.transport.underlying_transport.get_protocol() is protocol
     await socket.send(encode_status(b"\x01"))
     assert await socket.recv() == encode_status(b"\x01")
+    await socket.close()
+
+
+@pytest.mark.one_node
+@only_fast
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="memory is given back where there is a call for it")
+async def test_what_a_large_frame_took_is_given_back_while_its_connection_lives(node: Node) -> None:
+    socket = await greeted(node.url + "doc")
+    body = b"\x05" * 300_000  # a message of another protocol
+    write(socket, frame(FIN_BINARY, body)[:-1])
+    protocol = await _arriving(node)
+    write(socket, body[-1:])
+    await until(lambda: not protocol.is_arriving)
+    buffer = bytes(protocol.get_buffer(-1))
+    assert len(buffer) > len(body) and buffer.count(b"\x05") < 2 * mmap.PAGESIZE
     await socket.close()
 
 
