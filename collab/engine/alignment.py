@@ -11,11 +11,13 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 EXACT_PAIRS_MAX = 20_000  # blocks up to this product of lengths are compared pair by pair
+WORDS_MAX = 200  # of two texts that are compared; so all pairs of a block take about a second
 WORDS = re.compile(r"[^\W\u2e80-\u9fff\uac00-\ud7af]+|\s+|.", re.DOTALL)  # scripts without spaces: by character
 LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -108,10 +110,16 @@ def _pairs(old: range, new: range, score: Callable[[int, int], float]) -> list[t
 
 
 def likeness(old: str, new: str) -> float:
-    """How many words two texts share, 0 to 1."""
-    ours, theirs = Counter(old.split()), Counter(new.split())
+    """How many words two texts share, 0 to 1; of long ones only the beginnings are looked at."""
+    ours, theirs = _words(old), _words(new)
     total = ours.total() + theirs.total()
-    return 2 * (ours & theirs).total() / total if total else 1.0
+    shared = sum(min(count, theirs.get(word, 0)) for word, count in ours.items())
+    return 2 * shared / total if total else 1.0
+
+
+@lru_cache(512)  # each text is compared with many
+def _words(text: str) -> Counter[str]:
+    return Counter(text.split(None, WORDS_MAX)[:WORDS_MAX])
 
 
 def _trimmed(old: Sequence[T], new: Sequence[T], block: Hunk) -> Hunk:

@@ -78,7 +78,10 @@ def _object_hunks(pointer: str, old: dict[str, Any], new: dict[str, Any]) -> Hun
 
 def _array_hunks(pointer: str, old: list[Any], new: list[Any]) -> Hunks:
     """From the end, so that the places before stay what they are."""
-    todo = steps([*map(canonical, old)], [*map(canonical, new)], lambda i, j: _score(old[i], new[j]))
+    words = [*map(str, old)], [*map(str, new)]
+    todo = steps(
+        [*map(canonical, old)], [*map(canonical, new)], lambda i, j: _score(old[i], new[j], words[0][i], words[1][j])
+    )
     for start, end, new_start, new_end, paired in reversed(todo):
         if paired:
             yield from json_hunks(f"{pointer}/{start}", old[start], new[new_start])
@@ -89,13 +92,13 @@ def _array_hunks(pointer: str, old: list[Any], new: list[Any]) -> Hunks:
             yield {"op": "add", "pointer": f"{pointer}/{at}", "to": value}
 
 
-def _score(old: Any, new: Any) -> float:
+def _score(old: Any, new: Any, words: str, new_words: str) -> float:
     """Items of one kind are compared; the more they share, the rather."""
     if type(old) is not type(new) or not isinstance(old, dict | list | str):
         return 0.0
     if isinstance(old, dict) and old.get("type") != new.get("type"):
         return 0.0
-    return 0.1 + likeness(str(old), str(new))
+    return 0.1 + likeness(words, new_words)
 
 
 def _lines(value: Value) -> Iterator[str]:

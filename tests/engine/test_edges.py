@@ -10,6 +10,7 @@ import orjson
 import pytest
 from pycrdt import Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
+from collab.engine.alignment import WORDS_MAX, likeness
 from collab.engine.differences import diff
 from collab.engine.patch import patch
 from collab.engine.reader import DEPTH_MAX
@@ -256,3 +257,11 @@ def test_marks_may_be_named_in_any_order(names: tuple[str, ...]) -> None:
     found = orjson.loads(show([update], "r", "xml", "json")[1])["content"][0]["content"][0]["marks"]
     assert sorted(found, key=orjson.dumps) == sorted(marks, key=orjson.dumps)
     assert write([update], 6, "r", "xml", "json", orjson.dumps(body)) is None
+
+
+def test_long_texts_are_paired_by_how_they_begin() -> None:
+    """Otherwise a word replaced in each of 140 long paragraphs would take longer than a call may."""
+    beginning = "word " * WORDS_MAX
+    assert likeness(beginning + "one", beginning + "two " * 100_000) == 1.0
+    assert likeness("one two", "two three four") == 0.4
+    assert likeness("", "") == 1.0
