@@ -50,6 +50,9 @@ class Reload:
         except (ValidationError, ValueError, OSError) as error:  # UnsafeSettings is a ValueError
             log.error("settings were not reloaded", reason=plain(error))
             return False
+        except Exception:  # nobody waits for this task
+            log.exception("settings were not reloaded")
+            return False
         self._services.bound(settings)
         logs.configure(settings.log_level)
         log.info("settings were reloaded", open=self._services.entrance.guard.openness.open)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from collab.errors import Conflict, Unprocessable
@@ -17,22 +17,35 @@ from collab.store.tables import utc_now
 
 ABANDONED_AFTER = timedelta(minutes=1)  # no call may take longer; its node died or forgot it
 UNDER_WAY = 0  # the status of a claim that has no answer yet
+_NOW = select(func.clock_timestamp())
 
 
 class SqlIdempotency:
     """Satisfies the Idempotency port on any Database."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime] | None = None) -> None:
+        """`now`: of whoever shares the database if not given, for the age of a claim that another node has made."""
         self._database = database
         self._now = now
 
     async def claim(self, caller: str, key: str, request_hash: bytes) -> Answer | None:
         """Raises Conflict while it is under way elsewhere, Unprocessable if the key belongs to another request."""
-        now = self._now()
+
+        def work(connection: Connection) -> Answer | None:
+            return _claim(connection, caller, key, request_hash, self._moment(connection))
+
         try:
-            return await self._database.write(lambda connection: _claim(connection, caller, key, request_hash, now))
+            return await self._database.write(work)
         except IntegrityError as error:  # another node claimed it since we looked
             raise Conflict("a call with this Idempotency-Key is being worked on") from error
+
+    def _moment(self, connection: Connection) -> datetime:
+        if self._now is not None:
+            return self._now()
+        if self._database.dialect == "sqlite":
+            return utc_now()
+        found: datetime = connection.execute(_NOW).scalar_one()
+        return found
 
     async def settle(self, caller: str, key: str, answer: Answer) -> None:
         """Replaces the claim by the answer."""

@@ -132,6 +132,17 @@ async def test_of_many_claims_at_once_one_wins(store: Store) -> None:
     assert sum(isinstance(answer, Conflict) for answer in answers) == 7
 
 
+async def test_a_node_whose_clock_is_minutes_ahead_takes_no_living_ones_call_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the call would be done twice. One node alone has one clock."""
+    await store.idempotency.claim("ann", "k", b"hash")
+    if not store.embedded:
+        monkeypatch.setattr("collab.store.idempotency.utc_now", lambda: datetime.now(UTC) + 5 * ABANDONED_AFTER)
+    with pytest.raises(Conflict):
+        await store.idempotency.claim("ann", "k", b"hash")
+
+
 async def test_a_dead_nodes_claim_can_be_taken_over_and_old_answers_go(store: Store) -> None:
     now = NOON
     idempotency = SqlIdempotency(store.database, lambda: now)
