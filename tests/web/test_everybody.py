@@ -76,7 +76,7 @@ def offline_together(page: Page, guest: Person, server: Server, check: Check) ->
     server.kill()
     expect(page.get_by_text("could not be refreshed")).to_be_visible()
     check(page, "documents, error")
-    expect(console.get_by_text("What is shown is old")).to_be_visible()
+    expect(console.get_by_text("These figures are out of date")).to_be_visible()
     check(console, "console, error")
     expect(guest.page.get_by_text("You are offline")).to_be_visible()
     check(guest.page, "editor, offline")

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import httpx2
+import pytest
 from playwright.sync_api import Route, expect
 
+from collab_client.sync import connect
 from tests.server import Server, running_server, wait_until
 from tests.web.browser import People
 from tests.web.test_console import make_key
@@ -173,3 +175,25 @@ def test_the_link_is_copied_on_plain_http_too(person: People) -> None:
     ada.page.get_by_role("button", name="Make link").click()
     ada.page.get_by_role("button", name="Copy").click()
     expect(ada.page.get_by_role("button", name="Copied")).to_be_visible()
+
+
+ODD: tuple[dict[str, object], ...] = (
+    {"user": {"name": "Mallory"}, "cursor": {"anchor": "<b>", "head": {}}},
+    {"user": "Mallory", "cursor": {"anchor": {"type": {"client": "x"}}, "head": {"item": {"client": 1, "clock": -1}}}},
+)
+
+
+@pytest.mark.parametrize("shown", ODD)
+def test_what_a_stranger_shows_as_a_cursor_does_not_stop_the_editor(
+    person: People, server: Server, shown: dict[str, object]
+) -> None:
+    """The plugin for cursors throws at it: what others type would not be seen any more, nor what one types oneself."""
+    document = f"odd-{len(str(shown))}"
+    ada, ben = person().open(document), person().open(document)
+    with connect(server.url, document) as live:
+        live.do(lambda live: live.presence.show(**shown))
+        expect(ada.page.locator(".editor-top .avatars > *")).to_have_count(2 if isinstance(shown["user"], dict) else 1)
+        ben.type("from Ben")
+        expect(ada.sheet).to_contain_text("from Ben")
+        ada.type("from Ada")
+        expect(ben.sheet).to_contain_text("from Ada")

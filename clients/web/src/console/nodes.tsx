@@ -19,7 +19,7 @@ export function Nodes({ look, onDrain }: { look: Look; onDrain: (node: string) =
             <tr>
               <th>Node</th><th>State</th><th class="number">Sockets</th><th class="number">Rooms</th><th class="number">Edits a second</th>
               <th class="number">Commit, 99 %</th><th class="number">Waiting</th><th class="number">Resident</th><th class="number">Behind</th>
-              <th class="number">Processor</th><th><span class="hidden-visually">Action</span></th>
+              <th class="number">CPU</th><th><span class="hidden-visually">Action</span></th>
             </tr>
           </thead>
           <tbody>{look.nodes.map((node) => <Line key={node.node} look={look} node={node} own={node.node === own} onDrain={() => onDrain(node.node)} />)}</tbody>

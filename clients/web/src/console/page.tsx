@@ -61,7 +61,7 @@ export function Page(_: { id: string }) {
           {!now?.several && <button class="button danger" disabled={!now || now.view.draining} onClick={() => (draining.value = now!.view.node)}>Drain this node</button>}
         </div>
         {now?.view.open && <p class="notice warn">This server is open: no authentication is configured, and whoever reaches it may do everything, this console included.</p>}
-        {error && <p class="notice bad" role="alert">What is shown is old: {error.message}.</p>}
+        {error && <p class="notice bad" role="alert">These figures are out of date: {error.message}.</p>}
         {!now && !error && <p class="muted" role="status">Looking…</p>}
         {now && (
           <>

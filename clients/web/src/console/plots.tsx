@@ -12,7 +12,7 @@ const PLOTS: { title: string; lines: Line[]; format: (value: number) => string }
   { title: 'Time of a commit', lines: [['half', 'commit_seconds_p50', ONE], ['99 %', 'commit_seconds_p99', TWO]], format: durationText },
   { title: 'Frames a second', lines: [['in', 'frames_in_per_s', ONE], ['shown', 'frames_out_per_s', TWO]], format: (value) => (value < 10 ? value.toFixed(1) : count(value)) },
   { title: 'Bytes of open documents', lines: [['Bytes', 'resident_bytes', ONE]], format: bytesText },
-  { title: 'Processor, of one core', lines: [['Share', 'cpu_share', ONE]], format: (value) => `${Math.round(value * 100)} %` },
+  { title: 'CPU, share of one core', lines: [['Share', 'cpu_share', ONE]], format: (value) => `${Math.round(value * 100)} %` },
 ]
 
 interface PlotsProps {

@@ -14,12 +14,12 @@ export function Tiles({ look }: { look: Look }) {
   const tiles: [string, string, string, boolean?][] = [
     ['Sockets', count(look.sum('sockets')), `in ${count(look.roomsOpen)} open ${look.roomsOpen === 1 ? 'room' : 'rooms'}`],
     ['Edits a second', count(look.rates('updates_in')), `${count(look.rates('frames_out'))} frames shown`],
-    ['Commit, half', commit('commit_seconds_p50'), `99 %: ${commit('commit_seconds_p99')}${slowest}`],
+    ['Commit, median', commit('commit_seconds_p50'), `99 %: ${commit('commit_seconds_p99')}${slowest}`],
     ['Waiting for the disk', bytesText(look.sum('journal_waiting_bytes')), healthy ? 'commits work' : 'commits fail; nothing is acknowledged', !healthy],
     ['Resident', bytesText(resident(rooms)), 'bytes of open documents'],
     ['Readers behind', count(late), late ? `the longest for ${durationText(longest)}` : 'all keep up', late > 0],
     ['Quarantined', quarantined ? count(quarantined.length) : '?', quarantined ? (quarantined.length ? 'read-only: collab doctor' : 'no damaged document') : 'the database does not say', !!quarantined?.length],
-    ['Processor', `${Math.round(look.worst('cpu_share') * 100)} %`, `of one core${look.several ? ', busiest node' : ''}`],
+    ['CPU', `${Math.round(look.worst('cpu_share') * 100)} %`, `of one core${look.several ? ', busiest node' : ''}`],
   ]
   return (
     <dl class="tiles">

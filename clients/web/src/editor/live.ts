@@ -5,6 +5,7 @@ import * as Y from 'yjs'
 import { copyName } from '../copies'
 import { me, socketUrl, ticket } from '../session'
 import { presentOf, type Present } from '../ui/people'
+import { tame } from './strangers'
 
 /** Tiptap's own name for the root that it edits. */
 export const FIELD = 'default'
@@ -41,6 +42,7 @@ export class LiveDocument {
       persistence: persistence as never,
     })
     const { provider } = this
+    tame(provider.awareness)
     provider.awareness.setLocalStateField('user', { name: me.value.name, color: me.value.color })
     provider.on('status', (status) => (this.status.value = status))
     provider.on('synced', () => (this.ready.value = true))

@@ -39,7 +39,7 @@ export function Plot({ title, series, from, to, format, ends, height = 150, log 
   const scale = (value: number) => (log ? (Math.log10(Math.max(value, low)) - Math.log10(low)) / (Math.log10(high) - Math.log10(low)) : value / high)
   const x = (time: number) => LEFT + ((time - from) / (to - from || 1)) * (width - LEFT - 4)
   const y = (value: number) => (height - BOTTOM) * (1 - scale(value)) + 4
-  const ticks = log ? powers(low, high) : [0, high / 2, high]
+  const ticks = (log ? powers(low, high) : [0, high / 2, high]).filter((tick, at, all) => at === all.length - 1 || format(tick) !== format(all[at + 1]!))
   const newest = series.map(({ label, points }) => `${label}: ${points.length ? format(points[points.length - 1]![1]) : 'nothing yet'}`)
   return (
     <figure class="plot" ref={figure}>
