@@ -91,8 +91,8 @@ class Limits:
     sessions_max: int = 50_000
     arriving_bytes_max: int = 512 * MIB  # of large frames and bodies that are not complete yet
     arriving_s_max: float = 60.0  # for one of them to be complete
-    arriving_bytes_per_s: float = 24 * MIB  # read of large frames: a twentieth of a core, and 0.7 s for 16 MB
-    arriving_bytes_burst: int = 1 * MIB
+    arriving_bytes_per_s: float = 16 * MIB  # read of large frames: 4 % of a core at most
+    arriving_bytes_burst: int = 4 * MIB  # what most imports are smaller than; one of 16 MB takes 0.75 s
     header_bytes_max: int = 64 * KIB
     inspected_bytes_max: int = 256 * MIB  # of complete ones that wait for their check
 

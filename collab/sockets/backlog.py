@@ -11,7 +11,7 @@ from collab.turns import Turns
 SLICE_BYTES = DEFAULT.inline_bytes_max
 """Looked at in one turn of the loop: one frame of the dearest kind, or some hundreds of the smallest."""
 
-GATHERED_SLICES = 16
+GATHERED_SLICES = 64
 """In one turn, while all is a part of one large frame: a turn of the loop for each would cost more than they do."""
 
 
