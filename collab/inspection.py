@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import thread_time
 from typing import Protocol
 
 import structlog
 
+from collab.core.retired import refusing
 from collab.core.room import Room
 from collab.core.session import Session
 from collab.crdt import gate
@@ -236,7 +237,7 @@ class Inspection:
             spent_s += await self._answer(slot.room, session, body)
         else:
             checked = await self.inspector.check(body)
-            slot.room.refuse_retired(checked)
+            await self.refuse_retired(slot.room, checked)
             spent_s += (checked.count + len(checked.deletes)) * self._limits.work_s_per_struct
             await self._take(slot, session, checked, kind is Kind.UPDATE)
             if kind is Kind.STEP2:
@@ -304,8 +305,12 @@ class Inspection:
             return room.known_by(bytes(vector))
         known = await self.inspector.check_state_vector(vector)
         await self._turns.wait()
-        room.refuse_retired(known)
+        await self.refuse_retired(room, known)
         return known
+
+    async def refuse_retired(self, room: Room, brought: Checked | Mapping[int, int]) -> None:
+        """As the room does, in turns. Raises LineageRetired."""
+        await self._turns.through(refusing(room.retired_authors, brought))
 
     async def turn(self) -> None:
         """Returns when others have had theirs."""

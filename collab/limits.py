@@ -88,7 +88,7 @@ class Limits:
     sessions_per_document_max: int = 5_000
     sessions_per_user_max: int = 200  # tabs of one person, or one script that forgot to close; 0: any
     sessions_per_address_max: int = 2_000  # a large office behind one address; 0: any
-    sessions_max: int = 50_000
+    sessions_max: int = 50_000  # sockets of the Hocuspocus dialect count, too, besides their documents
     arriving_bytes_max: int = 512 * MIB  # of large frames and bodies that are not complete yet
     arriving_s_max: float = 60.0  # for one of them to be complete
     arriving_bytes_per_s: float = 16 * MIB  # read of large frames: 4 % of a core at most

@@ -211,7 +211,7 @@ class Reception:
             raise RateLimited("too much work for this node", retry_after_s=ceil(owed_s))
         with self.inspection.weighed(update):
             checked = await self.inspection.inspector.check(update)
-        slot.room.refuse_retired(checked)
+        await self.inspection.refuse_retired(slot.room, checked)
         if at_once:
             checked = await self.inspection.weigh(slot.room, checked)
         began = thread_time()

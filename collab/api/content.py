@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from collab.api import etags
 from collab.api.bodies import media_type
 from collab.api.deps import Readable, Target, Writable
 from collab.api.etags import IfMatch, IfNoneMatch
 from collab.api.idempotency import RepeatableDep
+from collab.api.models import Json
 from collab.api.polls import unchanged
 from collab.api.problems import LOADED, answers
 from collab.api.updates import Committed, committed
@@ -90,9 +91,9 @@ class Operation(BaseModel):
     occurrence: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="Which one, if it occurs often.")] = None
     where: Literal["before", "after"] | None = None
     text: str | None = None
-    attributes: dict[str, JsonValue] | None = None
+    attributes: dict[str, Json] | None = None
     pointer: Annotated[str | None, Field(description="JSON pointer (RFC 6901).", examples=["/todo/0"])] = None
-    value: JsonValue = None
+    value: Json = None
 
 
 class Edited(Committed):

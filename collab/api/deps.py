@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -158,11 +158,19 @@ async def watched(
     """
     target = _target(document, parts, principal, Access.READ)
     async with target.room() as slot:
-        seat = parts.seats.take(principal, visit_of(request.scope).address or UNKNOWN)
-        try:
+        with seated(target, request):
             yield Watched(target, slot)
-        finally:
-            parts.seats.give_back(seat)
+
+
+@contextmanager
+def seated(target: Target, request: Request) -> Iterator[None]:
+    """A call that may last takes a seat as a socket does. Raises Overloaded."""
+    seats = target.parts.seats
+    seat = seats.take(target.principal, visit_of(request.scope).address or UNKNOWN)
+    try:
+        yield
+    finally:
+        seats.give_back(seat)
 
 
 def _target(encoded: str, parts: Parts, principal: Principal, needed: Access) -> Target:

@@ -36,6 +36,19 @@ def _storable_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return metadata
 
 
+def _finite(value: JsonValue) -> JsonValue:
+    """Python reads NaN and Infinity as JSON, and numbers that no double holds as Infinity."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("no JSON: a number that is not finite")
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _finite(child)
+    return value
+
+
+Json = Annotated[JsonValue, AfterValidator(_finite)]
+"""Any value of JSON."""
+
+
 def _check_depth(value: JsonValue, levels: int) -> None:
     if levels < 0:
         raise ValueError(f"metadata is nested deeper than {METADATA_DEPTH_MAX} levels")

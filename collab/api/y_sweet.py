@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from collab.api.deps import Caller, EncodedId, PartsDep
 from collab.api.problems import NAMED, answers
 from collab.api.tickets import MintedTicket, NewTicket, create_ticket
+from collab.auth.origins import WEB_ORIGIN
 from collab.errors import Overloaded, Unprocessable
 from collab.sockets.admission import Y_SWEET_MOUNT
 
@@ -22,7 +23,7 @@ class NewClientToken(NewTicket):
     origin: Annotated[
         str | None,
         Field(
-            pattern=r"^https?://[^/?#\s]+$",
+            pattern=WEB_ORIGIN,
             max_length=500,
             examples=["https://collab.example.com"],
             description="Where browsers reach this service; if left out, where this call did.",

@@ -122,12 +122,13 @@ class Guard:
 
     async def greet(self, approach: Approach) -> None:
         """For a socket on which credentials come later, each to be admitted. Raises Forbidden, RateLimited."""
-        address = subject(self.address(approach.peer, approach.forwarded_for))
+        address = self.address(approach.peer, approach.forwarded_for)
+        structlog.contextvars.bind_contextvars(address=address)
         try:
             self._check_page(approach)
             if self._rates is not None:
-                await self._rates.check({"failures": address})
-                await self._rates.spend({"streams": address})
+                await self._rates.check({"failures": subject(address)})
+                await self._rates.spend({"streams": subject(address)})
         except CollabError as error:
             self._tell(None, None, error)
             raise

@@ -14,6 +14,8 @@ from collab.errors import UnsafeSettings
 Origin = tuple[str, str, int | None]
 """(scheme, host, port), lower case; the default port is filled in for http and https."""
 
+WEB_ORIGIN = r"^https?://([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
+"""The same of a page on the web, for schemas: JSON Schema's patterns know no flags."""
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.\-]*)://([a-z0-9._\-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SOCKET_SCHEMES = {"ws": "http", "wss": "https"}

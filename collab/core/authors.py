@@ -9,7 +9,7 @@ asked in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING
 
 from collab.core.awareness import Entry as Presence
@@ -100,11 +100,24 @@ class Authors:
 
     def claim(self, client: int, session: Session) -> None:
         """The session typed as this id, which nobody else holds; beyond OWNED_MAX it is taken to pass others' on."""
-        owned = self._owned.setdefault(session, set())
-        if len(owned) < OWNED_MAX:
-            owned.add(client)
+        if not self._holds_enough(session):
+            self._owned.setdefault(session, set()).add(client)
             self._owners[client] = session
             self.news[client] = True
+
+    def free(self, checked: Checked, session: Session, clocks: Clocks) -> Iterator[int]:
+        """Ids that the session may claim by typing this. Of thousands most are known, and it holds no more than a few:
+        the rest of them are those that are new to the document, since they are counted.
+        """
+        for client, _, _ in checked.runs:
+            if self._holds_enough(session):
+                yield from [fresh for fresh in clocks.new_clients(checked) if fresh not in self._owners]
+                return
+            if client not in self._owners:
+                yield client
+
+    def _holds_enough(self, session: Session) -> bool:
+        return len(self._owned.get(session, NOBODY)) >= OWNED_MAX
 
     def foreign(self, checked: Checked, session: Session, clocks: Clocks) -> Set[int]:
         """Ids under which the update adds something although another live session writes as them."""

@@ -19,13 +19,14 @@ from collab.core.nudges import nudge
 from collab.core.pending import Held, Pending
 from collab.core.promises import Promises
 from collab.core.recent import Recent
+from collab.core.retired import refusing
 from collab.core.session import Session
 from collab.core.typing import Typing
 from collab.crdt.clocks import is_long
 from collab.crdt.diff import diff
 from collab.crdt.gate import Checked, check, check_state_vector
 from collab.crdt.split import split
-from collab.errors import CollabError, DocumentFull, Forbidden, LineageRetired, RateLimited, TooLarge, Unprocessable
+from collab.errors import CollabError, DocumentFull, Forbidden, RateLimited, TooLarge, Unprocessable
 from collab.limits import Limits
 from collab.protocol.frames import frame
 from collab.protocol.messages import (
@@ -195,12 +196,8 @@ class Room:
 
     def refuse_retired(self, brought: Checked | Iterable[int]) -> None:
         """A purged document's bytes must not come back under its id, whoever still has them. Raises LineageRetired."""
-        if not self.retired_authors:
-            return
-        if isinstance(brought, Checked):
-            brought = (client for client, *_ in (*brought.runs, *brought.deletes))
-        if not self.retired_authors.isdisjoint(brought):
-            raise LineageRetired()
+        for _ in refusing(self.retired_authors, brought):
+            pass
 
     def _refuse(self, session: Session, checked: Checked, now: float) -> None:
         if self.history.clocks.adds_nothing(checked):
@@ -297,9 +294,8 @@ class Room:
     def _write(self, checked: Checked, session: Session, now: float, typed: bool) -> None:
         """Takes a session's update; what it typed under a free id makes the id its own."""
         if typed and session in self.sessions:
-            for client, _, _ in checked.runs:
-                if self.authors.owner(client) is None:
-                    self._claim(client, session, now)
+            for client in self.authors.free(checked, session, self.history.clocks):
+                self._claim(client, session, now)
         self._take(checked, session, session.principal.id, session.id)
 
     def _claim(self, client: int, session: Session, now: float) -> None:

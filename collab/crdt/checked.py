@@ -59,15 +59,16 @@ class Weighed(Checked):
     """One with very many runs or deletions, asked in steps before it is taken (`Clocks.weighing`).
 
     It has all that it needs; `adds` says whether it brought anything then, `newer` of which clients, and up to which
-    clocks. None of it can turn for the worse while others go on. Its deletions are noted in steps, too, once it is
-    taken.
+    clocks, `fresh` which of them were new to the document. None of it can turn for the worse while others go on. Its
+    deletions are noted in steps, too, once it is taken.
     """
 
-    __slots__ = ("adds", "newer")
+    __slots__ = ("adds", "fresh", "newer")
 
-    def __init__(self, checked: Checked, adds: bool, newer: dict[int, int]) -> None:
+    def __init__(self, checked: Checked, adds: bool, newer: dict[int, int], fresh: list[int]) -> None:
         super().__init__(
             checked.raw, checked.runs, checked.needs, checked.deletes, checked.count, checked.body, checked.tail
         )
         self.adds = adds
         self.newer = newer
+        self.fresh = fresh

@@ -113,11 +113,13 @@ class Clocks:
         Clocks and deletions only grow, so what others bring between two steps changes no yes to a no.
         """
         newer: dict[int, int] = {}
+        fresh: list[int] = []
         for some in _chunks(update.runs):
             if any(start > self.next.get(client, 0) for client, start, _ in some):
                 yield update  # or it follows on itself: whoever cuts it will see
                 return
             newer.update((client, end) for client, _, end in some if end > self.next.get(client, 0))
+            fresh += (client for client, _, _ in some if client not in self.next)
             yield None
         for some in chain(_needs(update), _chunks(update.deletes)):
             if any(end > self.next.get(client, 0) and end > newer.get(client, 0) for client, _, end in some):
@@ -128,7 +130,7 @@ class Clocks:
         for some in _chunks(() if adds else update.deletes):
             adds = adds or not self.deleted.covers(some)
             yield None
-        yield Weighed(update, adds, newer)
+        yield Weighed(update, adds, newer, fresh)
 
     def _lacks(self, update: Checked) -> bool:
         after: dict[int, int] = {}
@@ -185,7 +187,7 @@ class Clocks:
 
     def new_clients(self, update: Checked) -> list[int]:
         """Clients that have not written in this document yet."""
-        brought = update.newer if isinstance(update, Weighed) else dict.fromkeys(run[0] for run in update.runs)
+        brought = dict.fromkeys(update.fresh if isinstance(update, Weighed) else (run[0] for run in update.runs))
         return [client for client in brought if client not in self.next]
 
     def noting(self, deletes: Sequence[Range]) -> Iterator[None]:

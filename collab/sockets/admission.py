@@ -31,6 +31,7 @@ Y_SWEET_MOUNT = "/y-sweet/"
 HOCUSPOCUS_MOUNT = "/hocuspocus"
 MOUNTS = (MOUNT, Y_SWEET_MOUNT, HOCUSPOCUS_MOUNT)
 RETRY_AFTER_S = 1
+REASON_BYTES_MAX = 123  # of a close frame (RFC 6455 5.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ def refusal_headers(error: CollabError) -> dict[str, str]:
     return {"retry-after": str(error.extra.get("retry_after_s", RETRY_AFTER_S))} if error.may_retry else {}
 
 
+def close_reason(error: CollabError) -> str:
+    """What goes with its close code: as much as a close frame holds, and whole characters."""
+    return error.detail.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
+
+
 class Sockets:
     """Everything the shells share: the hub, the doorman, ceilings and counts."""
 
@@ -101,6 +107,7 @@ class Sockets:
         self.seats = Seats(limits)
         self.arrivals = Arrivals(limits)
         self.wrappings: WeakValueDictionary[bytes, Wrapping] = WeakValueDictionary()
+        self.lobbies = 0  # open sockets of the Hocuspocus dialect; their documents count as sessions, besides
         self._renewals = Renewals(doorman)
         self._log = log or AccessLog()
         self._make = make
@@ -150,7 +157,10 @@ class Sockets:
                 subprotocol = await self.doorman.greet(upgrade)
         except TimeoutError:
             raise StorageUnavailable("opening the socket took too long") from None
-        return Lobby(subprotocol, upgrade, self.seats.take(ANONYMOUS, self.doorman.address(upgrade)))
+        self._check_room_for_one()
+        lobby = Lobby(subprotocol, upgrade, self.seats.take(ANONYMOUS, self.doorman.address(upgrade)))
+        self.lobbies += 1
+        return lobby
 
     async def _admit(self, upgrade: Upgrade, document: DocumentId, token: str | None = None) -> Admission:
         try:
@@ -171,11 +181,14 @@ class Sockets:
         return Admission(slot, principal, access, subprotocol, upgrade.kept(), seat)
 
     def _seat(self, upgrade: Upgrade, principal: Principal, slot: Slot) -> tuple[str, ...]:
-        if self.hub.counters.sockets >= self.limits.sessions_max or (
-            len(slot.room.sessions) >= self.limits.sessions_per_document_max
-        ):
+        self._check_room_for_one()
+        if len(slot.room.sessions) >= self.limits.sessions_per_document_max:
             raise Overloaded("too many connections")
         return self.seats.take(principal, self.doorman.address(upgrade))
+
+    def _check_room_for_one(self) -> None:
+        if self.hub.counters.sockets + self.lobbies >= self.limits.sessions_max:
+            raise Overloaded("too many connections")
 
     def join(self, admission: Admission, outbox: Outbox) -> Session:
         """The socket is open: greet it and let it take part. Raises Unauthorized.
@@ -218,9 +231,16 @@ class Sockets:
 
     def abandon(self, admission: Admission | Lobby) -> None:
         """The socket was admitted, but never opened."""
-        self.seats.give_back(admission.seat)
-        if isinstance(admission, Admission):
+        if isinstance(admission, Lobby):
+            self.quit(admission)
+        else:
+            self.seats.give_back(admission.seat)
             self.hub.release(admission.slot)
+
+    def quit(self, lobby: Lobby) -> None:
+        """A socket of the Hocuspocus dialect is gone, its documents with it."""
+        self.lobbies -= 1
+        self.seats.give_back(lobby.seat)
 
     def wrapping(self, prefix: bytes) -> Wrapping:
         """The one for this address of the Hocuspocus dialect: shared while anybody has it."""

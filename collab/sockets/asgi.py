@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from collab.core.session import Session
 from collab.errors import BadFrame, CollabError
 from collab.protocol.frames import messages
-from collab.sockets.admission import MOUNTS, Admission, Lobby, Sockets, refusal_headers
+from collab.sockets.admission import MOUNTS, Admission, Lobby, Sockets, close_reason, refusal_headers
 from collab.sockets.arrivals import Arrivals
 from collab.sockets.switchboard import Switchboard
 from collab.sockets.upgrade import Upgrade
@@ -117,7 +117,7 @@ class AsgiConnection(ABC):
                 self.full = False
                 self.resume()
             if self.error is not None and not self._queue:
-                await self._websocket.close(self.error.close_code, self.error.detail[:100])
+                await self._websocket.close(self.error.close_code, close_reason(self.error))
                 return
 
 
@@ -237,7 +237,7 @@ async def _deny(websocket: WebSocket, error: CollabError) -> None:
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(PlainTextResponse(error.detail, error.http_status, refusal_headers(error)))
     else:
-        await websocket.close(error.close_code, error.detail[:100])
+        await websocket.close(error.close_code, close_reason(error))
 
 
 async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission | Lobby) -> None:
@@ -246,7 +246,7 @@ async def _serve(websocket: WebSocket, sockets: Sockets, admission: Admission | 
         outbox.attach()
     except CollabError as error:
         sockets.abandon(admission)
-        await websocket.close(error.close_code, error.detail[:100])
+        await websocket.close(error.close_code, close_reason(error))
         return
     writer = asyncio.create_task(outbox.run(), name="socket writer")
     reader = asyncio.create_task(_read(websocket, sockets, outbox), name="socket reader")

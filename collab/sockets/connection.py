@@ -10,7 +10,7 @@ import structlog
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from collab.errors import BadFrame, CollabError, Overloaded, TooLarge
-from collab.sockets.admission import Sockets
+from collab.sockets.admission import Sockets, close_reason
 from collab.sockets.backlog import Backlog
 
 log = structlog.get_logger(__name__)
@@ -18,7 +18,6 @@ log = structlog.get_logger(__name__)
 BINARY, CONTINUATION, CLOSE = WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
 LINGER_S = 1.0  # what comes this long after our close frame is read and dropped
 CLOSE_S = 2.0
-REASON_BYTES_MAX = 123  # of a close frame (RFC 6455 5.5)
 
 
 class FastConnection(WSListener, ABC):
@@ -79,8 +78,7 @@ class FastConnection(WSListener, ABC):
         self._leave(error)
         transport = self.transport
         if transport is not None and not (transport.is_disconnected or transport.is_close_frame_sent):
-            reason = error.detail.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
-            transport.send_close(cast(WSCloseCode, error.close_code), reason)
+            transport.send_close(cast(WSCloseCode, error.close_code), close_reason(error))
             self._linger(transport)
 
     def _linger(self, transport: WSTransport) -> None:

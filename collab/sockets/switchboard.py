@@ -112,7 +112,7 @@ class Switchboard:
         self._channels.clear()
         self._last = None
         self.sockets.arrivals.release(self)
-        self.sockets.seats.give_back(self._lobby.seat)
+        self.sockets.quit(self._lobby)
 
     def give_up(self) -> None:
         """What came before its document was open has waited too long, or the node holds too much of that."""

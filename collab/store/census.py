@@ -42,14 +42,18 @@ class Census:
         self._quarantined: list[tuple[str, str]] = []
 
     async def check(self) -> None:
-        """Call it before a document is made. Raises Overloaded at the ceiling."""
+        """Call it before a document is made. Raises Overloaded at the ceiling, StorageUnavailable if none can count."""
         if not self.documents_max:
             return
         if self._clock() - self._counted_at >= COUNTED_S:
-            self._counted_at = self._clock()
-            self._count = await self._database.read(
-                lambda connection: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-            )
+            self._counted_at = self._clock()  # at once: who asks meanwhile need not count, too
+            try:
+                self._count = await self._database.read(
+                    lambda connection: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+                )
+            except BaseException:
+                self._counted_at = float("-inf")  # nothing was counted
+                raise
         self._count += 1
         if self._count > self.documents_max:
             raise Overloaded(f"this service holds {self.documents_max} documents and takes no more")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -12,8 +13,9 @@ from collab.accesslog import AccessLog
 from collab.auth.base import Credentials
 from collab.auth.credentials import scrub
 from collab.auth.rates import Rate, Rates
-from collab.errors import Unauthorized
+from collab.errors import Overloaded, StorageUnavailable, Unauthorized
 from collab.protocol.messages import encode_access
+from collab.store.census import Census
 from collab.types import Access, Grant, Principal, Scope
 from tests.api.service import Service, running
 from tests.backends import Ground
@@ -216,6 +218,36 @@ async def test_a_service_takes_so_many_documents(ground: Ground) -> None:
         await service.create("two")
         answer = await service.client.post("/api/documents", json={"id": "three"})
         assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+
+
+@pytest.mark.one_node
+async def test_a_count_that_failed_is_not_believed(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was counted: who comes next counts, though somebody did so a moment ago."""
+    async with running(ground, documents_max=1) as service:
+        await service.create("one")
+        census, database = Census(service.store.database, 1), service.store.database
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "read", AsyncMock(side_effect=StorageUnavailable()))
+            with pytest.raises(StorageUnavailable):
+                await census.check()
+        with pytest.raises(Overloaded):
+            await census.check()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://a\0b.example", "https://user@evil.example", "https://a.example/", "https://", "https://*", "ws://a",
+     "null", "https://a.example:x", "https://a.example\n"],
+)  # fmt: skip
+async def test_a_y_sweet_token_is_for_an_origin_and_nothing_else(closed: Service, origin: str) -> None:
+    wanted = {"user": {"id": "u"}, "origin": origin}
+    answer = await closed.client.post("/api/documents/d/y-sweet-token", json=wanted, headers=as_("backend"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "unprocessable")
+    for good in ("https://collab.example", "http://[::1]:8000", "https://Collab.example:8443"):
+        made = await closed.client.post(
+            "/api/documents/d/y-sweet-token", json=wanted | {"origin": good}, headers=as_("backend")
+        )
+        assert made.json()["baseUrl"] == f"{good}/api/documents", made.text
 
 
 # ---------------------------------------------------------------------- rates and lines

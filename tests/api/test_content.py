@@ -182,6 +182,24 @@ async def test_content_that_does_not_fit_is_refused(
     assert (await api.client.get("/api/documents/d")).json()["seq"] == 1
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+async def test_numbers_that_json_has_not_are_refused_alike_by_put_and_patch(api: Service, number: str) -> None:
+    """Not kept as null: Python reads them, JavaScript does not."""
+    await api.create()
+    params, headers = {"root": "m", "type": "map"}, {"content-type": "application/json"}
+    edits = [
+        f'{{"op":"set","pointer":"/a","value":{number}}}',
+        f'{{"op":"set","pointer":"/a","value":{{"b":[1,{number}]}}}}',
+        f'{{"op":"insert","root":"t","type":"text","index":0,"text":"x","attributes":{{"bold":{number}}}}}',
+    ]
+    bodies = [("PUT", f'{{"a":{number}}}'), *(("PATCH", f"[{edit}]") for edit in edits)]
+    for method, body in bodies:
+        answer = await api.client.request(method, CONTENT, params=params, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "unprocessable"), (body, answer.text)
+        assert "no JSON" in answer.json()["detail"]
+    assert (await api.client.get("/api/documents/d")).json()["seq"] == 0
+
+
 @pytest.mark.one_node
 async def test_if_match_guards_against_what_others_wrote(api: Service) -> None:
     """Also against what was typed a moment ago and is not on disk yet; refused, it changes nothing."""

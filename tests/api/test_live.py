@@ -20,6 +20,7 @@ from tests.patience import PATIENCE_S
 from tests.updates import typed
 
 EVENTS = "/api/documents/d/events"
+STATE = "/api/documents/d/state"
 
 
 def presence(client: int, clock: int, state: bytes) -> bytes:
@@ -206,6 +207,22 @@ async def test_streams_have_the_ceilings_of_sockets(api: Service) -> None:
     assert len(api.parts.seats) == 0
     async with watching(api) as third:
         assert (await third.next()).kind == "update"
+
+
+@pytest.mark.one_node
+async def test_long_polls_have_the_ceilings_of_sockets(api: Service) -> None:
+    """Each holds a connection and a room as long as it waits, and no longer."""
+    await api.create()
+    api.parts.seats.limits = Limits(sessions_per_address_max=1)
+    headers = {"if-none-match": (await api.client.get(STATE)).headers["etag"]}
+    first = asyncio.create_task(api.client.get(f"{STATE}?wait=60", headers=headers))
+    await until(lambda: len(api.parts.seats) == 1)
+    second = await api.client.get(f"{STATE}?wait=60", headers=headers)
+    assert (second.status_code, second.json()["code"], second.headers["retry-after"]) == (503, "overloaded", "1")
+    assert (await api.client.get(STATE, headers=headers)).status_code == 304, "who does not wait needs no seat"
+    assert (await api.post(typed(1, 0, "new"))).status_code == 200
+    assert (await first).status_code == 200
+    assert len(api.parts.seats) == 0
 
 
 async def test_a_node_that_goes_down_ends_its_streams(api: Service) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
+import structlog
 
+from collab.audit import Audit
 from collab.auth.base import Credentials
 from collab.auth.guard import Approach, Guard
 from collab.auth.open_mode import Openness
@@ -84,6 +87,18 @@ async def test_the_scheme_that_a_named_proxy_tells_makes_its_pages_our_own() -> 
     assert bare.address(asking.peer, asking.forwarded_for) == "10.0.0.7"
     with pytest.raises(Forbidden):
         await bare.admit(asking)
+
+
+async def test_who_is_refused_before_any_document_is_in_the_audit_with_an_address() -> None:
+    """A page of a strange origin at the door of the Hocuspocus dialect."""
+    structlog.contextvars.clear_contextvars()
+    audit = Audit(AsyncMock())
+    with pytest.raises(Forbidden):
+        await Guard(Secret(), GrantPolicy(), Origins(APP), audit=audit).greet(
+            replace(ASKING, origin=["https://evil.example"])
+        )
+    (event,) = audit._queue
+    assert (event.action, event.outcome, event.detail["address"]) == ("access.refuse", "forbidden", "10.0.0.7")
 
 
 async def test_an_open_node_answers_to_this_machines_names_only_as_long_as_it_is_open() -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from collab.core.authors import OWNED_MAX
 from collab.core.history import JOINED_AT_ONCE, MISSED_AT_ONCE
 from collab.crdt.checked import Checked
 from collab.crdt.clocks import AT_ONCE, Clocks, _chunks, is_long
@@ -18,6 +19,7 @@ from collab.crdt.gate import check, check_state_vector
 from collab.crdt.ids import IdRanges, Range
 from collab.crdt.index import StateIndex, build
 from collab.crdt.merge import merge
+from collab.errors import LineageRetired
 from collab.gaps import CHECKED_AT_ONCE
 from collab.limits import Limits
 from collab.protocol.messages import Kind, decode, encode_step1, encode_step2, encode_update
@@ -255,6 +257,51 @@ async def test_what_has_very_many_clients_is_asked_some_at_a_time(bench: Bench) 
     assert len(slot.room.history.clocks.next) == len(clients)
     assert waited >= 1 + 2 * len(clients) // AT_ONCE, "for what it adds, and for its part of the state vector"
     assert check_state_vector(slot.room.history.clocks.encode_state_vector()) == slot.room.history.clocks.next
+
+
+async def test_ids_of_a_purged_document_are_looked_for_some_in_each_turn(bench: Bench) -> None:
+    """Where a document was purged: in updates by socket and by REST, and in state vectors."""
+    slot, session, outbox = await bench.enter()
+    slot.room.retired_authors = frozenset({999})
+    waited, wait = 0, bench.hub.turns.wait
+
+    async def counted() -> None:
+        nonlocal waited
+        waited += 1
+        await wait()
+
+    bench.hub.turns.wait = counted  # type: ignore[method-assign]
+    clients = dict.fromkeys(range(1_000, 1_000 + 5 * AT_ONCE), 1)
+    bench.hub.receive(slot, session, encode_step1(vector(clients)))
+    await _by_turn(lambda: 0, lambda: session.aside is None)
+    assert waited >= 5
+    waited = 0
+    await bench.hub.submit(slot, _deleting(7, RANGES), "ada")
+    assert waited >= 3 * RANGES // AT_ONCE, "besides weighing and noting"
+    bench.hub.receive(slot, session, encode_update(_deleting(999, RANGES)))
+    await _by_turn(lambda: 0, lambda: outbox.closed is not None)
+    assert isinstance(outbox.closed, LineageRetired) and set(slot.room.history.clocks.next) == {7}
+
+
+async def test_very_many_known_ids_cost_no_claim_each(bench: Bench) -> None:
+    """A connection holds few; of the rest only those are looked at that are new to the document."""
+    slot, session, _ = await bench.enter()
+    room, clients = slot.room, range(1_000, 1_000 + 5 * AT_ONCE)
+
+    def writing(clock: int) -> bytes:
+        return merge([typed(client, clock, "x") for client in clients])
+
+    await bench.hub.submit(slot, writing(0), "others")
+    claimed, claim = [], room.authors.claim
+    room.authors.claim = lambda client, owner: claimed.append(client) or claim(client, owner)  # type: ignore[method-assign, func-returns-value]
+    bench.hub.receive(slot, session, encode_update(writing(1)))
+    await _by_turn(lambda: 0, lambda: session.aside is None)
+    assert len(claimed) == OWNED_MAX == len(room.authors.held_here())
+    assert set(room.history.clocks.next.values()) == {2}
+    fresh = merge([typed(client, 2, "x") for client in clients] + [typed(client, 0, "x") for client in range(5)])
+    bench.hub.receive(slot, session, encode_update(fresh))
+    await _by_turn(lambda: 0, lambda: session.aside is None)
+    assert set(room.history.clocks.next) == set(clients), "more new ones than a connection may bring"
 
 
 async def test_very_many_deletions_that_come_ahead_are_held_and_taken_some_in_each_turn(bench: Bench) -> None:

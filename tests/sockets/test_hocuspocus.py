@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 from collab.errors import Forbidden, Gone, StorageUnavailable, Unauthorized
 from collab.protocol.messages import (
@@ -325,6 +326,22 @@ async def test_a_socket_without_a_document_does_not_stay(node: Node, monkeypatch
     monkeypatch.setattr(switchboard, "IDLE_S", 0.05)
     assert await closed((await opened(node)).socket) == 1013
     await until(lambda: len(node.sockets.seats) == 0)
+
+
+@pytest.mark.one_node
+@with_limits(sessions_max=2)
+async def test_sockets_without_a_document_are_counted_too(node: Node) -> None:
+    """Anybody may open one, and nothing says yet who it is."""
+    idle = [await opened(node), await opened(node)]
+    for path in ("hocuspocus", "sync/doc"):
+        with pytest.raises(InvalidStatus) as refusal:
+            await connect(node.url.removesuffix("sync/") + path)
+        assert refusal.value.response.status_code == 503
+    await idle[0].socket.close()
+    await until(lambda: node.sockets.lobbies == 1)
+    await idle[1].synced()
+    await idle[1].socket.close()
+    await until(lambda: node.sockets.lobbies == 0)
 
 
 @pytest.mark.one_node

@@ -130,6 +130,18 @@ async def test_a_bad_frame_ends_its_own_socket_with_a_final_code(node: Node, fra
     await good.close()
 
 
+@pytest.mark.one_node
+@pytest.mark.parametrize(
+    ("said", "told"), [("é" * 100, "é" * 61), ("x" * 122 + "é", "x" * 122), ("y" * 123, "y" * 123)]
+)
+async def test_a_reason_is_told_as_far_as_a_close_frame_holds_it(node: Node, said: str, told: str) -> None:
+    """123 bytes, and no part of a character."""
+    socket = await greeted(node.url + "doc")
+    (session,) = node.hub.slots["doc"].room.sessions
+    session.outbox.close(Forbidden(said))
+    assert (await closed(socket), socket.close_reason) == (4403, told)
+
+
 async def test_a_message_in_fragments_is_one_message(node: Node) -> None:
     a, b = await greeted(node.url + "doc"), await greeted(node.url + "doc")
     message = encode_update(HELLO)
