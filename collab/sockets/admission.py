@@ -146,7 +146,14 @@ class Sockets:
         except CollabError as error:
             self.refusals.count("socket", error.code)
             address = self.doorman.address(upgrade)
-            self._log.tell("socket refused", target=target, address=address, status=error.http_status, code=error.code)
+            self._log.tell(
+                "socket refused",
+                target=target,
+                address=address,
+                status=error.http_status,
+                code=error.code,
+                detail=error.detail,  # an origin that is not named is otherwise hard to tell from a missing permission
+            )
             raise
 
     async def _welcome(self, upgrade: Upgrade) -> Lobby:

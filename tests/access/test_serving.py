@@ -64,3 +64,4 @@ async def test_no_log_line_holds_a_secret(land: Realm) -> None:
     assert [line for line in [*lines, *map(json.dumps, seen)] if any(secret in line for secret in secrets)] == []
     assert sum('"event":"socket opened"' in line for line in lines) >= 2
     assert sum('"event":"socket refused"' in line and "***" in line for line in lines) >= 4
+    assert all('"detail":"' in line for line in lines if '"event":"socket refused"' in line), "why"

@@ -15,7 +15,7 @@ from tests.hostile.cases import liar_of
 from tests.hostile.faults import AT, FAULTS
 from tests.hostile.targets import TARGETS
 
-CASES = int(os.environ.get("COLLAB_FUZZ_CASES", "60000"))
+CASES = int(os.environ.get("COLLAB_FUZZ_CASES", "100000"))
 SHARE = {
     "update": 0.43,
     "frame": 0.16,
