@@ -1,6 +1,7 @@
 export { Backoff } from './backoff.js'
 export { DocumentsApi, type ContentOptions, type DocumentsOptions, type ListOptions, type Polled, type PollOptions } from './documents.js'
+export type { Access, Ending, Persistence, ProviderEvents, ProviderOptions, Status, Ticket } from './options.js'
 export { Problem } from './problem.js'
-export { CollabProvider, type Access, type Ending, type Persistence, type ProviderEvents, type ProviderOptions, type Status, type Ticket } from './provider.js'
+export { CollabProvider } from './provider.js'
 export type * from './schemas.js'
 export type { StreamEvent } from './stream.js'
