@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
+import importlib
 import json
 import os
 import select
@@ -122,12 +123,21 @@ def _become(request: dict[str, object], output: int) -> None:
     sys.argv = ["collab", *request["arguments"]]  # type: ignore[misc]
 
 
+LATER = (  # what `collab serve` imports while it starts: a migration's libraries are half of that
+    *("alembic.command", "alembic.context", "mako.template", "sqlalchemy.ext.compiler", "uvloop"),
+    *("uvicorn.lifespan.off", "uvicorn.protocols.http.auto", "encodings.idna"),
+)
+
+
 def main() -> None:
     """Serves requests until the socket ends."""
     import collab.api.app
     import collab.cli
     import collab.main
-    import collab.serve  # what `collab serve` imports when it runs
+    import collab.serve
+
+    for name in LATER:
+        importlib.import_module(name)
 
     requests = socket.socket(fileno=os.dup(0))
     collab.api.app.routes()
