@@ -41,26 +41,27 @@ def test_a_snapshot_that_comes_late_does_not_stand_under_anothers_name(person: P
     expect(still).to_contain_text("second")
 
 
-def test_what_another_editor_nests_is_not_taken_out_while_one_writes(person: People, server: Server) -> None:
-    address = f"{server.url}/api/documents/nested/content?root=default&type=xml"
-    ada = person().open("nested")
+@pytest.mark.parametrize(
+    ("document", "xml", "theirs"),
+    [
+        (
+            "nested",
+            "<paragraph>mine</paragraph><blockquote><spreadsheet>theirs</spreadsheet></blockquote>",
+            "<spreadsheet>theirs",
+        ),
+        ("marked", "<paragraph>mine <comment_of_theirs>commented</comment_of_theirs></paragraph>", "commented"),
+    ],
+)
+def test_what_another_editor_put_there_is_not_taken_out(
+    person: People, server: Server, document: str, xml: str, theirs: str
+) -> None:
+    address = f"{server.url}/api/documents/{document}/content?root=default&type=xml"
+    ada = person().open(document)
     ada.type("mine")
     expect(ada.saved()).to_be_visible()
-    xml = "<paragraph>mine</paragraph><blockquote><spreadsheet>theirs</spreadsheet></blockquote>"
     assert httpx2.put(address, content=xml, headers={"content-type": "application/xml"}).status_code == 200
     expect(ada.page.get_by_text("does not know everything")).to_be_visible()
-    assert "<spreadsheet>theirs" in httpx2.get(f"{address}&format=xml").text
-
-
-def test_formatting_of_another_editor_is_not_taken_out(person: People, server: Server) -> None:
-    address = f"{server.url}/api/documents/marked/content?root=default&type=xml"
-    ada = person().open("marked")
-    ada.type("mine")
-    expect(ada.saved()).to_be_visible()
-    xml = "<paragraph>mine <comment_of_theirs>commented</comment_of_theirs></paragraph>"
-    assert httpx2.put(address, content=xml, headers={"content-type": "application/xml"}).status_code == 200
-    expect(ada.page.get_by_text("does not know everything")).to_be_visible()
-    assert "commented" in httpx2.get(f"{address}&format=xml").text
+    assert theirs in httpx2.get(f"{address}&format=xml").text
 
 
 def test_an_address_with_a_bare_percent_sign_opens(person: People) -> None:
