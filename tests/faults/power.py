@@ -34,13 +34,15 @@ SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NO
 LIFE_S = (0.1, 0.5)
 CUTS_PER_CAST = 10
 IMAGE_BYTES = 96 * 1024 * 1024
+SBIN = ":/usr/sbin:/sbin"  # not on every root's PATH
+MAKE = shutil.which("mkfs.ext4", path=os.environ.get("PATH", os.defpath) + SBIN)
 
 
 def missing() -> str | None:
     """Why power cannot be cut here, or None."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "cutting the power of a file system needs Linux and root"
-    if not Path("/dev/loop-control").exists() or shutil.which("mkfs.ext4") is None:
+    if not Path("/dev/loop-control").exists() or MAKE is None:
         return "cutting the power of a file system needs loop devices and mkfs.ext4"
     return None
 
@@ -53,7 +55,8 @@ class Medium:
         self.path.mkdir()
         with self._image.open("wb") as image:
             image.truncate(IMAGE_BYTES)
-        _run("mkfs.ext4", "-q", "-F", str(self._image))
+        assert MAKE is not None, missing()
+        _run(MAKE, "-q", "-F", str(self._image))
 
     def mount(self) -> None:
         """Replays the file system's journal, as after a crash."""
